@@ -1,0 +1,35 @@
+/** @file The error types of Gradus. Every message names the thing, what was expected, what was found, and the remedy. */
+
+/** Base class: `catch (e) { if (e instanceof GradusError) ... }`. */
+export class GradusError extends Error {
+  override get name(): string {
+    return this.constructor.name;
+  }
+}
+
+/** Shapes that do not fit an operator, layer or file. */
+export class ShapeError extends GradusError {}
+
+/** Element types that do not fit an operator, layer or file. */
+export class DTypeError extends GradusError {}
+
+/** An argument outside of its documented range. */
+export class ArgumentError extends GradusError {}
+
+/** A gradient was asked for where none can flow. */
+export class GradientError extends GradusError {}
+
+/** A lazy tensor refers to a value that has since been overwritten. */
+export class StaleTensorError extends GradusError {}
+
+/** A file or stream is corrupt, truncated, hostile or of an unsupported kind. */
+export class FormatError extends GradusError {}
+
+/** An operator, opset version or device feature that Gradus or the engine does not support. */
+export class UnsupportedError extends GradusError {}
+
+/** NaN or Infinity appeared where a number was needed. */
+export class NumericError extends GradusError {}
+
+/** The engine (ONNX Runtime) refused a program or failed while running it. */
+export class EngineError extends GradusError {}
