@@ -51,7 +51,7 @@ def values(*rows):
 
 
 def snake(name):
-    return re.sub(r"[A-Z]", lambda m: "_" + m.group().lower(), name)
+    return re.sub(r"(?<=[a-z0-9])[A-Z]", lambda m: "_" + m.group().lower(), name)
 
 
 def number(v):

@@ -24,6 +24,22 @@ describe.each(['functional', 'losses', 'layers'] as const)('%s.json', (name) => 
   });
 });
 
+describe('optim.json and models.json', () => {
+  it('hold ten steps for each optimiser and finite learning rates for each schedule', () => {
+    for (const c of loadGolden('optim').cases) {
+      if (c.kind === 'schedule') expect(c.lr.every(Number.isFinite), c.name).toBe(true);
+      else expect([c.grads.length, c.after.length], c.name).toEqual([10, 10]);
+    }
+  });
+
+  it('hold a gradient for each parameter and losses that fall', () => {
+    for (const c of loadGolden('models').cases) {
+      for (const [key, t] of Object.entries(c.grads)) expect(t.shape, key).toEqual(c.state[key].shape);
+      expect(c.losses).toEqual(c.losses.toSorted((a, b) => b - a));
+    }
+  });
+});
+
 describe('loadGolden', () => {
   it('reads float32 numbers exactly, and NaN and the infinities', () => {
     const special = loadGolden('functional').cases.find((c) => c.name === 'exp of special numbers')!;
