@@ -36,7 +36,7 @@ interface DTypeInfo {
   /** Bytes per element in files and in the engine. */
   readonly bytes: number;
   readonly kind: 'float' | 'int' | 'uint' | 'bool' | 'string';
-  readonly array: new (length: number) => NumericArray;
+  readonly array: { new (length: number): NumericArray; new (buffer: ArrayBuffer): NumericArray };
 }
 
 export const dtypes: Record<DType, DTypeInfo> = {

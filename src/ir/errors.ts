@@ -33,3 +33,6 @@ export class NumericError extends GradusError {}
 
 /** The engine (ONNX Runtime) refused a program or failed while running it. */
 export class EngineError extends GradusError {}
+
+/** A data set failed to deliver a sample; `cause` is what it threw. */
+export class DataError extends GradusError {}

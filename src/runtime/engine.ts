@@ -1,0 +1,46 @@
+/** @file The small interface behind which every ONNX Runtime build looks the same. */
+import type { DType, NumericArray } from '../ir/dtype.ts';
+import type { Shape } from '../ir/shape.ts';
+
+export interface ProgramOptions {
+  /** Spin while waiting for work: faster for the one busy program, harmful when several alternate. */
+  spin: boolean;
+  /** Write ONNX Runtime's per-operator profile to files with this prefix. */
+  profile?: string;
+}
+
+/** A tensor in the engine's own form. Opaque above this layer. */
+export interface EngineTensor {
+  readonly dims: readonly number[];
+}
+
+/** A compiled graph. Not re-entrant: one run at a time. */
+export interface EngineProgram {
+  /**
+   * Runs with one tensor per input. `into` gives memory for some outputs; the others are allocated.
+   * @returns all outputs by position.
+   */
+  run(inputs: readonly EngineTensor[], into: readonly (EngineTensor | null)[]): Promise<EngineTensor[]>;
+  dispose(): Promise<void>;
+}
+
+/** An ONNX Runtime build with a device. */
+export interface Engine {
+  /** 'cpu', 'wasm', 'webgpu' or another execution provider's name. */
+  readonly device: string;
+  /** Whether tensors wrap host memory that both sides read and write in place. */
+  readonly sharesMemory: boolean;
+  compile(
+    model: Uint8Array,
+    inputs: readonly string[],
+    outputs: readonly string[],
+    options: ProgramOptions,
+  ): Promise<EngineProgram>;
+  /** Wraps (or uploads) host elements; float32, int32 and the like stay views, 64-bit integers are converted. */
+  upload(dtype: DType, shape: Shape, data: NumericArray): EngineTensor;
+  /** Elements of an engine tensor as host memory, where memory is shared; 64-bit integers are converted. */
+  view(dtype: DType, tensor: EngineTensor): NumericArray;
+  /** Elements of an engine tensor fetched to the host. */
+  download(dtype: DType, tensor: EngineTensor): Promise<NumericArray>;
+  release(tensor: EngineTensor): void;
+}

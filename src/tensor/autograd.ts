@@ -1,0 +1,133 @@
+/** @file backward, grad, noGrad: differentiation as users see it. */
+import { grad as gradValues } from '../autograd/grad.ts';
+import { GradientError } from '../ir/errors.ts';
+import { topologicalOrder, type Value } from '../ir/graph.ts';
+import { withGrad } from '../ops/define.ts';
+import { Tensor } from './tensor.ts';
+
+/** The tensor whose `.grad` receives the gradient of a leaf value. */
+const owners = new WeakMap<Value, Tensor>();
+
+/** Declares that the gradient of the tensor's present value belongs to the tensor. */
+export function ownValue(tensor: Tensor): void {
+  owners.set(tensor.value, tensor);
+}
+
+/** Losses and gradients of `backward()` calls that no program has computed yet. */
+interface PendingBackward {
+  readonly keepGraph: boolean;
+  readonly loss: Tensor;
+  readonly gradients: readonly { owner: Tensor; gradient: Tensor }[];
+}
+
+let pendingBackward: PendingBackward[] = [];
+
+/** What the next program should compute besides what is asked for: losses, and gradients still attached to a parameter. */
+export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
+  const all = pendingBackward;
+  pendingBackward = [];
+  const wanted = all.flatMap(({ loss, gradients }) => [
+    loss,
+    ...gradients.filter(({ owner }) => owner.grad !== null).map(({ gradient }) => gradient),
+  ]);
+  // As in PyTorch, a graph is let go once its backward has been computed.
+  return { wanted, spent: all.flatMap(({ loss, keepGraph }) => (keepGraph ? [] : [loss])) };
+}
+
+export interface BackwardOptions {
+  /** The gradient of the loss; ones for a scalar by default. */
+  gradient?: Tensor;
+  /** Keep the gradients differentiable (PyTorch: create_graph). */
+  createGraph?: boolean;
+}
+
+/**
+ * Adds the gradient of `loss` to the `.grad` of every leaf that requires grad (torch.Tensor.backward). Nothing is computed
+ * yet: the optimiser's step, or the first read, runs forward and backward as one program.
+ * @throws GradientError if nothing that requires grad leads to the loss, or an operator on the way has no gradient.
+ */
+export function backward(loss: Tensor, options: BackwardOptions = {}): void {
+  if (!loss.requiresGrad)
+    throw new GradientError(
+      'backward() on a tensor that does not require grad: no parameter leads to it (was it detached, built under noGrad, or realised after an earlier backward?)',
+    );
+  const leaves = leavesOf(loss.value);
+  const found = gradValues(
+    [loss.value],
+    leaves.map((l) => l.value),
+    { gradOutputs: [options.gradient?.value], createGraph: options.createGraph ?? false },
+  );
+  const gradients: { owner: Tensor; gradient: Tensor }[] = [];
+  leaves.forEach(({ tensor }, i) => {
+    const value = found[i];
+    if (!value) return;
+    const gradient = new Tensor(value);
+    tensor.grad = tensor.grad ? tensor.grad.add(gradient) : gradient;
+    gradients.push({ owner: tensor, gradient: tensor.grad });
+  });
+  pendingBackward.push({ loss, gradients, keepGraph: options.createGraph ?? false });
+}
+
+/** The tensors that own leaves below a value, in a stable order. */
+function leavesOf(value: Value): { value: Value; tensor: Tensor }[] {
+  const found = new Map<Value, Tensor>();
+  const look = (v: Value | null) => {
+    const owner = v?.requiresGrad ? owners.get(v) : undefined;
+    if (v && owner) found.set(v, owner);
+  };
+  look(value);
+  const order = topologicalOrder([value], (v) => !v.requiresGrad || owners.has(v));
+  for (const node of order) for (const input of node.inputs) look(input);
+  return [...found].map(([v, tensor]) => ({ value: v, tensor }));
+}
+
+export interface GradCallOptions {
+  gradOutputs?: readonly (Tensor | undefined)[];
+  /** Keep the gradients differentiable, for second derivatives. */
+  createGraph?: boolean;
+  /** Give zeros where an input does not influence the outputs, instead of an error. */
+  allowUnused?: boolean;
+}
+
+/**
+ * Gradients of `outputs` (summed, weighted by gradOutputs) with respect to `inputs`, without touching `.grad`
+ * (torch.autograd.grad). Gradients have the shapes of the inputs.
+ * @throws GradientError if an input does not require grad, or does not influence the outputs and allowUnused is not set.
+ */
+export function grad(outputs: Tensor | readonly Tensor[], inputs: Tensor, options?: GradCallOptions): Tensor;
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: readonly Tensor[],
+  options?: GradCallOptions,
+): Tensor[];
+export function grad(
+  outputs: Tensor | readonly Tensor[],
+  inputs: Tensor | readonly Tensor[],
+  options: GradCallOptions = {},
+): Tensor | Tensor[] {
+  const outs = outputs instanceof Tensor ? [outputs] : outputs;
+  const ins = inputs instanceof Tensor ? [inputs] : inputs;
+  const found = gradValues(
+    outs.map((t) => t.value),
+    ins.map((t) => t.value),
+    { gradOutputs: options.gradOutputs?.map((t) => t?.value) ?? [], createGraph: options.createGraph ?? false },
+  );
+  const result = found.map((value, i) => {
+    if (value) return new Tensor(value);
+    if (options.allowUnused) return ins[i].mul(0).detach();
+    throw new GradientError(
+      `input ${i} (${ins[i]}) does not influence the outputs; leave it out, or pass { allowUnused: true } for zeros`,
+    );
+  });
+  return inputs instanceof Tensor ? result[0] : result;
+}
+
+/** Runs `fn` without recording for differentiation (torch.no_grad). Synchronous: build the graph inside, await outside. */
+export function noGrad<T>(fn: () => T): T {
+  return withGrad(false, fn);
+}
+
+/** Runs `fn` with recording on, inside a noGrad. */
+export function enableGrad<T>(fn: () => T): T {
+  return withGrad(true, fn);
+}

@@ -1,0 +1,191 @@
+/** @file A compiled program bound to positions: which inputs it reads, which outputs go where, which loops run after it. */
+
+import { emitModel } from '../compiler/emit.ts';
+import { type FusedLoop, fuseAssignments } from '../compiler/fuse-assignments.ts';
+import type { LinearGraph } from '../compiler/linearize.ts';
+import { arenaOf } from '../compiler/loops/arena.ts';
+import { instantiateLoop } from '../compiler/loops/run.ts';
+import { compileGraph } from '../compiler/pipeline.ts';
+import { EngineError } from '../ir/errors.ts';
+import type { Leaf, Value } from '../ir/graph.ts';
+import type { Engine, EngineProgram, EngineTensor } from '../runtime/engine.ts';
+import { CompileObserver } from './debug.ts';
+import { placeTogether } from './placement.ts';
+import { ScalarLeaf, Storage, StorageLeaf } from './storage.ts';
+
+/** An operand of a loop: input i of the program, or output i of its graph. */
+type Position = { readonly from: 'input' | 'output'; readonly at: number };
+
+interface PlacedLoop {
+  readonly loop: FusedLoop;
+  readonly arrays: readonly Position[];
+  readonly scalars: readonly Position[];
+}
+
+/** What to compute: values to deliver, and storages (as inputs of the graph) to overwrite. */
+export interface Request {
+  readonly graph: LinearGraph;
+  readonly wanted: readonly Value[];
+  readonly assignments: readonly { readonly target: Value; readonly value: Value }[];
+  readonly resolve: (value: Value) => Value;
+}
+
+/** One compiled program. Runs again and again with other leaves of the same types. */
+export class Executable {
+  readonly #engine: Engine;
+  readonly #program: EngineProgram | null;
+  readonly #graphInputs: readonly number[];
+  readonly #wanted: readonly number[];
+  readonly #loops: readonly PlacedLoop[];
+  /** Output position -> scratch: memory of its own beside the storage at input `owner`. */
+  readonly #scratch: readonly ({ owner: number; slot: string } | null)[];
+  readonly #swaps: readonly { input: number; output: number }[];
+  readonly #outputs: readonly Value[];
+
+  private constructor(engine: Engine, program: EngineProgram | null, plan: Plan, graphInputs: readonly number[]) {
+    this.#engine = engine;
+    this.#program = program;
+    this.#graphInputs = graphInputs;
+    this.#wanted = plan.wanted;
+    this.#loops = plan.loops;
+    this.#scratch = plan.scratch;
+    this.#swaps = plan.swaps;
+    this.#outputs = plan.outputs;
+  }
+
+  static async build(request: Request, engine: Engine): Promise<Executable> {
+    const plan = makePlan(request, engine);
+    const observer = new CompileObserver(request.graph);
+    const compiled = compileGraph(plan.outputs, { device: engine.device }, request.resolve, (name, outputs) =>
+      observer.pass(name, outputs),
+    );
+    if (!compiled.outputs.length) return new Executable(engine, null, plan, []);
+    const used = new Set<Value>(compiled.outputs);
+    for (const node of compiled.nodes) for (const v of node.inputs) if (v) used.add(v);
+    const graphInputs = request.graph.inputs.flatMap((v, i) => (used.has(v) ? [i] : []));
+    const model = emitModel(
+      compiled.nodes,
+      graphInputs.map((i) => request.graph.inputs[i]),
+      compiled.outputs,
+    );
+    const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, { spin: true });
+    await observer.done(model.bytes, compiled.nodes.length);
+    return new Executable(engine, program, plan, graphInputs);
+  }
+
+  /**
+   * Runs the program on the leaves of its inputs, in order; overwrites what is assigned.
+   * @returns a storage per wanted value.
+   */
+  async run(leaves: readonly Leaf[]): Promise<Storage[]> {
+    const storageAt = (i: number): Storage => {
+      const leaf = leaves[i];
+      if (leaf instanceof StorageLeaf) return leaf.storage;
+      throw new EngineError('internal: a loop operand is not a storage');
+    };
+    this.#place(storageAt);
+    const scratch = this.#scratch.map((s, i) => s && this.#scratchAt(i, storageAt));
+    let results: EngineTensor[] = [];
+    if (this.#program) {
+      const inputs = this.#graphInputs.map((i) => this.#tensorOf(leaves[i]));
+      const into = scratch.map((s) => s?.on(this.#engine) ?? null);
+      for (const { input, output } of this.#swaps) into[output] = storageAt(input).spare;
+      results = await this.#program.run(inputs, into);
+    }
+    const outputs = results.map((tensor, i) => scratch[i] ?? this.#adopt(this.#outputs[i], tensor));
+    this.#runLoops(leaves, storageAt, outputs);
+    for (const s of scratch) if (s) s.version++;
+    for (const { input, output } of this.#swaps) storageAt(input).replace(this.#engine, results[output]);
+    return this.#wanted.map((i) => outputs[i]);
+  }
+
+  #tensorOf(leaf: Leaf): EngineTensor {
+    if (leaf instanceof StorageLeaf) return leaf.storage.on(this.#engine);
+    if (leaf instanceof ScalarLeaf) return leaf.on(this.#engine);
+    throw new EngineError(`internal: an input of kind ${leaf.leaf} cannot be fed`);
+  }
+
+  #adopt(value: Value, tensor: EngineTensor): Storage {
+    return Storage.onDevice(value.dtype, value.shape, this.#engine, tensor);
+  }
+
+  #scratchAt(output: number, storageAt: (i: number) => Storage): Storage {
+    const place = this.#scratch[output];
+    if (!place) throw new EngineError('internal: a loop operand has no memory');
+    const { dtype, shape } = this.#outputs[output];
+    return storageAt(place.owner).scratch(place.slot, dtype, shape);
+  }
+
+  #place(storageAt: (i: number) => Storage): void {
+    for (const { arrays } of this.#loops)
+      placeTogether(arrays.map((p) => (p.from === 'input' ? storageAt(p.at) : this.#scratchAt(p.at, storageAt))));
+  }
+
+  #runLoops(leaves: readonly Leaf[], storageAt: (i: number) => Storage, outputs: readonly Storage[]) {
+    for (const { loop, arrays, scalars } of this.#loops) {
+      const pointers: number[] = [];
+      let arena: ReturnType<typeof arenaOf>;
+      for (const p of arrays) {
+        const host = (p.from === 'input' ? storageAt(p.at) : outputs[p.at]).host;
+        arena ??= host ? arenaOf(host) : undefined;
+        pointers.push(host?.byteOffset ?? 0);
+      }
+      if (!arena) throw new EngineError('internal: a loop operand lies outside of its arena');
+      const numbers: number[] = [];
+      for (const p of scalars) {
+        const leaf = p.from === 'input' ? leaves[p.at] : null;
+        if (leaf instanceof ScalarLeaf) numbers.push(leaf.data[0]);
+        else numbers.push((leaf instanceof StorageLeaf ? leaf.storage : outputs[p.at]).host?.[0] ?? Number.NaN);
+      }
+      instantiateLoop(loop.kernel, arena.memory)(pointers, loop.size, numbers);
+      for (const { array } of loop.writes) storageAt(arrays[array].at).version++;
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.#program?.dispose();
+  }
+}
+
+interface Plan {
+  outputs: Value[];
+  wanted: number[];
+  loops: PlacedLoop[];
+  scratch: ({ owner: number; slot: string } | null)[];
+  swaps: { input: number; output: number }[];
+}
+
+const slotName = (array: number) => `loop${array}`;
+
+/** Decides what the graph delivers and what loops do afterwards. */
+function makePlan({ graph, wanted, assignments, resolve }: Request, engine: Engine): Plan {
+  const inputAt = new Map(graph.inputs.map((v, i) => [v, i]));
+  const outputs: Value[] = [];
+  const outputAt = (value: Value): number => {
+    const at = outputs.indexOf(value);
+    return at >= 0 ? at : outputs.push(value) - 1;
+  };
+  const plan: Plan = { outputs, wanted: wanted.map((v) => outputAt(resolve(v))), loops: [], scratch: [], swaps: [] };
+  const isWanted = new Set(wanted.map(resolve));
+  const all = assignments.map((_, i) => i);
+  const fused = engine.sharesMemory ? fuseAssignments(assignments, isWanted, resolve) : { loops: [], rest: all };
+  const position = (value: Value): Position => {
+    const at = inputAt.get(value);
+    return at === undefined ? { from: 'output', at: outputAt(value) } : { from: 'input', at };
+  };
+  const scratch = new Map<number, { owner: number; slot: string }>();
+  for (const loop of fused.loops) {
+    const owner = inputAt.get(assignments[loop.writes[0].assignment].target) ?? 0;
+    const arrays = loop.arrays.map(position);
+    arrays.forEach((p, k) => {
+      if (p.from === 'output' && !scratch.has(p.at)) scratch.set(p.at, { owner, slot: slotName(k) });
+    });
+    plan.loops.push({ loop, arrays, scalars: loop.scalars.map(position) });
+  }
+  for (const i of fused.rest) {
+    const output = outputs.push(resolve(assignments[i].value)) - 1;
+    plan.swaps.push({ input: inputAt.get(assignments[i].target) ?? 0, output });
+  }
+  plan.scratch = outputs.map((_, i) => scratch.get(i) ?? null);
+  return plan;
+}

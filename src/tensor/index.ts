@@ -1,0 +1,6 @@
+/** @file The tensor layer's public names. */
+export { backward, enableGrad, grad, noGrad } from './autograd.ts';
+export * from './creation.ts';
+export { setDebug } from './debug.ts';
+export type { Operand } from './operand.ts';
+export { type NestedNumbers, Tensor } from './tensor.ts';

@@ -1,0 +1,99 @@
+/** @file What operations accept: tensors, and numbers that become constants or per-run scalars. */
+import { type DType, dtypes, isFloat } from '../ir/dtype.ts';
+import { constant, Value } from '../ir/graph.ts';
+import { cast } from '../ops/cast.ts';
+import { ScalarLeaf } from './storage.ts';
+import { Tensor } from './tensor.ts';
+
+/** A tensor, or a number or boolean standing for a scalar. */
+export type Operand = Tensor | number | boolean;
+
+/** Collects the numbers of a formula as scalars that may change from run to run of the same program. */
+export interface ScalarRecorder {
+  record(value: number, dtype: DType): Value;
+}
+
+let recorder: ScalarRecorder | null = null;
+
+/** Runs `fn` with every number operand turned into a per-run scalar by the recorder, instead of a constant. */
+export function withScalars<T>(scalars: ScalarRecorder | null, fn: () => T): T {
+  const before = recorder;
+  recorder = scalars;
+  try {
+    return fn();
+  } finally {
+    recorder = before;
+  }
+}
+
+/** A recorder that appends to `leaves`; when replayed over the same formula it rewrites their numbers in order. */
+export class ScalarTape implements ScalarRecorder {
+  readonly #values: Value[] = [];
+  #at = 0;
+
+  /** Starts over at the first scalar. */
+  rewind(): this {
+    this.#at = 0;
+    return this;
+  }
+
+  record(number: number, dtype: DType): Value {
+    const known = this.#values[this.#at++];
+    const leaf = known?.leaf;
+    if (leaf instanceof ScalarLeaf && leaf.dtype === dtype) {
+      leaf.data[0] = number;
+      return known;
+    }
+    const value = Value.input({ dtype, shape: [] }, new ScalarLeaf(dtype, number));
+    this.#values[this.#at - 1] = value;
+    return value;
+  }
+}
+
+/** A number as a value of the given dtype. */
+export function scalarValue(number: number | boolean, dtype: DType): Value {
+  return recorder ? recorder.record(Number(number), dtype) : constant(Number(number), dtype);
+}
+
+// PyTorch's type promotion among tensors: bool < integers (by width) < floats (by width).
+const rank = (dtype: DType) => {
+  const { kind, bytes } = dtypes[dtype];
+  return (kind === 'bool' ? 0 : kind === 'float' ? 200 : 100) + bytes * 2 + (kind === 'int' ? 1 : 0);
+};
+
+/** The dtype to which operands of an arithmetic operation are brought (torch.promote_types). */
+export function promoteTypes(a: DType, b: DType): DType {
+  return rank(a) >= rank(b) ? a : b;
+}
+
+function castValue(value: Value, dtype: DType): Value {
+  return value.dtype === dtype ? value : cast(value, { to: dtype });
+}
+
+/** Two operands as values of one dtype; a number takes the tensor's dtype unless it needs a float (torch.result_type). */
+export function pair(a: Operand, b: Operand): [Value, Value] {
+  if (a instanceof Tensor && b instanceof Tensor) {
+    const dtype = promoteTypes(a.dtype, b.dtype);
+    return [castValue(a.value, dtype), castValue(b.value, dtype)];
+  }
+  if (a instanceof Tensor) {
+    const dtype = dtypeWith(a.dtype, b as number | boolean);
+    return [castValue(a.value, dtype), scalarValue(b as number | boolean, dtype)];
+  }
+  if (b instanceof Tensor) {
+    const dtype = dtypeWith(b.dtype, a);
+    return [scalarValue(a, dtype), castValue(b.value, dtype)];
+  }
+  return [scalarValue(a, 'float32'), scalarValue(b, 'float32')];
+}
+
+function dtypeWith(dtype: DType, scalar: number | boolean): DType {
+  if (typeof scalar === 'boolean' || isFloat(dtype)) return dtype;
+  if (!Number.isInteger(scalar)) return 'float32';
+  return dtype === 'bool' ? 'int64' : dtype;
+}
+
+/** The value of an operand; a number becomes float32 unless told otherwise. */
+export function operandValue(operand: Operand, dtype: DType = 'float32'): Value {
+  return operand instanceof Tensor ? operand.value : scalarValue(operand, dtype);
+}
