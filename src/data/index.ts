@@ -1,0 +1,31 @@
+/** @file Data sets, samplers, loaders, preparation and transforms; runs in Node and in browsers. */
+export { type Batched, type Collate, type CollateOptions, defaultCollate, stackND } from './collate.ts';
+export {
+  ArrayDataset,
+  asDataset,
+  Dataset,
+  type DatasetLike,
+  type SampleOf,
+  TensorDataset,
+} from './dataset.ts';
+export { DataLoader, type DataLoaderOptions, type LoaderState } from './loader.ts';
+export { type ModuleDataset, moduleDataset } from './module-dataset.ts';
+export {
+  fitLength,
+  lengthMask,
+  type PadCollateOptions,
+  type PadOptions,
+  padArrays,
+  padCollate,
+} from './pad-collate.ts';
+export {
+  balancedWeights,
+  LengthBucketSampler,
+  RandomSampler,
+  type RandomSamplerOptions,
+  type Sampler,
+  SequentialSampler,
+  WeightedRandomSampler,
+} from './sampler.ts';
+export { randomSplit, type SplitOptions, stratifiedIndices, stratifiedSplit } from './split.ts';
+export { type OpenStream, StreamDataset } from './stream.ts';
