@@ -34,6 +34,11 @@ export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
   return { wanted, spent: all.flatMap(({ loss, keepGraph }) => (keepGraph ? [] : [loss])) };
 }
 
+/** Forgets pending losses: a compiled function returns what it wants kept. */
+export function discardBackward(): void {
+  pendingBackward = [];
+}
+
 export interface BackwardOptions {
   /** The gradient of the loss; ones for a scalar by default. */
   gradient?: Tensor;

@@ -1,6 +1,6 @@
 /** @file Realisation: one program for the requested tensors together with all pending assignments. */
 import { type LinearGraph, linearize } from '../compiler/linearize.ts';
-import { StaleTensorError } from '../ir/errors.ts';
+import { ArgumentError, StaleTensorError } from '../ir/errors.ts';
 import type { Leaf, Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { getEngine } from '../runtime/device.ts';
@@ -9,6 +9,7 @@ import { ownValue, takeBackward } from './autograd.ts';
 import { Executable } from './executable.ts';
 import { type Storage, StorageLeaf } from './storage.ts';
 import type { Tensor } from './tensor.ts';
+import { isTracing } from './tracing.ts';
 
 /** Programs kept per process; the least recently used goes. */
 const maxPrograms = 64;
@@ -26,10 +27,28 @@ export function resolve(value: Value): Value {
  * @throws StaleTensorError if a tensor was built on elements that have since been overwritten.
  */
 export async function realizeValues(tensors: readonly Tensor[]): Promise<void> {
-  // One program at a time: a second realisation sees the first one's results.
-  const turn = queue.then(() => realizeNow(tensors));
+  if (isTracing())
+    throw new ArgumentError(
+      'elements cannot be read while compile() traces a function; return the tensor and read it from the compiled function',
+    );
+  await exclusively(() => realizeNow(tensors));
+}
+
+/** Runs one thing after the other: a second realisation sees the first one's results. */
+export async function exclusively<T>(task: () => Promise<T>): Promise<T> {
+  const turn = queue.then(task);
   queue = turn.catch(() => undefined);
-  await turn;
+  return await turn;
+}
+
+/** Computes what is pending, and the given tensors, before something else takes over; the caller holds the queue. */
+export async function flushPending(tensors: readonly Tensor[]): Promise<void> {
+  await realizeNow(tensors);
+}
+
+/** Computes several tensors (and all pending assignments) as one program and keeps the results. */
+export async function realize(...tensors: readonly Tensor[]): Promise<void> {
+  await realizeValues(tensors);
 }
 
 async function realizeNow(tensors: readonly Tensor[]): Promise<void> {

@@ -152,9 +152,13 @@ export class ScalarLeaf implements Leaf {
   #device: EngineTensor | null = null;
   #engine: Engine | null = null;
 
-  constructor(dtype: DType, value: number) {
+  /** Gives the number for the next run of a compiled step, if it draws anew each time (random seeds). */
+  readonly redraw: (() => number) | null;
+
+  constructor(dtype: DType, value: number, redraw: (() => number) | null = null) {
     this.dtype = dtype;
     this.data = new dtypes[dtype].array(1).fill(value);
+    this.redraw = redraw;
   }
 
   /** The engine's view of the number; uploaded anew where memory is not shared. */

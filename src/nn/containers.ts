@@ -1,0 +1,105 @@
+/** @file Sequential, ModuleList, ModuleDict. */
+import { ArgumentError } from '../ir/errors.ts';
+import type { Tensor } from '../tensor/index.ts';
+import { Module } from './module.ts';
+
+/** Modules one after the other (torch.nn.Sequential); state-dict keys are their indices. */
+export class Sequential extends Module {
+  constructor(...modules: Module[]) {
+    super();
+    modules.forEach((module, i) => {
+      Object.defineProperty(this, String(i), { value: module, enumerable: true, writable: true, configurable: true });
+    });
+  }
+
+  override forward(x: Tensor): Tensor {
+    let y = x;
+    for (const module of this.children()) y = (module.forward as (x: Tensor) => Tensor).call(module, y);
+    return y;
+  }
+
+  get length(): number {
+    return this.children().length;
+  }
+
+  /** The i-th module (negative counts from the end). */
+  at(i: number): Module {
+    return moduleAt(this.children(), i);
+  }
+}
+
+/** A list of modules, found as part of the tree (torch.nn.ModuleList). */
+export class ModuleList<T extends Module = Module> extends Module implements Iterable<T> {
+  constructor(modules: readonly T[] = []) {
+    super();
+    for (const module of modules) this.append(module);
+  }
+
+  override forward(): never {
+    throw new ArgumentError('a ModuleList has no forward; call its modules one by one');
+  }
+
+  get length(): number {
+    return this.children().length;
+  }
+
+  at(i: number): T {
+    return moduleAt(this.children(), i) as T;
+  }
+
+  append(module: T): this {
+    Object.defineProperty(this, String(this.length), {
+      value: module,
+      enumerable: true,
+      writable: true,
+      configurable: true,
+    });
+    return this;
+  }
+
+  [Symbol.iterator](): Iterator<T> {
+    return (this.children() as T[])[Symbol.iterator]();
+  }
+}
+
+/** Modules by name, found as part of the tree (torch.nn.ModuleDict). Names are kept as they are, without case conversion. */
+export class ModuleDict<T extends Module = Module> extends Module {
+  readonly #names: string[] = [];
+
+  constructor(modules: Readonly<Record<string, T>> = {}) {
+    super();
+    for (const [name, module] of Object.entries(modules)) this.set(name, module);
+  }
+
+  override forward(): never {
+    throw new ArgumentError('a ModuleDict has no forward; call its modules by name');
+  }
+
+  protected override stateKey(property: string): string {
+    return property;
+  }
+
+  get(name: string): T {
+    const module = this.#names.includes(name) ? this.children()[this.#names.indexOf(name)] : undefined;
+    if (!module) throw new ArgumentError(`no module named '${name}'; there are: ${this.#names.join(', ')}`);
+    return module as T;
+  }
+
+  set(name: string, module: T): this {
+    if (!/^[A-Za-z0-9_]+$/.test(name))
+      throw new ArgumentError(`'${name}' is not a module name: use letters, digits and _`);
+    if (!this.#names.includes(name)) this.#names.push(name);
+    Object.defineProperty(this, name, { value: module, enumerable: true, writable: true, configurable: true });
+    return this;
+  }
+
+  keys(): readonly string[] {
+    return this.#names;
+  }
+}
+
+function moduleAt(modules: readonly Module[], i: number): Module {
+  const module = modules.at(i);
+  if (!module) throw new ArgumentError(`no module at ${i}: there are ${modules.length}`);
+  return module;
+}

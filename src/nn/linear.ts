@@ -1,0 +1,31 @@
+/** @file Linear: the affine layer. */
+import type { Tensor } from '../tensor/index.ts';
+import { uniform } from '../tensor/index.ts';
+import * as F from './functional/index.ts';
+import { Module, Parameter } from './module.ts';
+
+/** y = x W^T + b (torch.nn.Linear). Input [..., inFeatures], output [..., outFeatures]; weight [outFeatures, inFeatures]. */
+export class Linear extends Module {
+  readonly inFeatures: number;
+  readonly outFeatures: number;
+  weight: Parameter;
+  bias: Parameter | null;
+
+  constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
+    super();
+    this.inFeatures = inFeatures;
+    this.outFeatures = outFeatures;
+    // PyTorch: kaiming_uniform_(a = sqrt(5)), which is U(-1/sqrt(in), 1/sqrt(in)) for weight and bias alike.
+    const bound = inFeatures > 0 ? 1 / Math.sqrt(inFeatures) : 0;
+    this.weight = new Parameter(uniform([outFeatures, inFeatures], -bound, bound));
+    this.bias = (options.bias ?? true) ? new Parameter(uniform([outFeatures], -bound, bound)) : null;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.linear(x, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, bias=${this.bias !== null}`;
+  }
+}

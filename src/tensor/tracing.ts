@@ -1,0 +1,149 @@
+/** @file compile: a function of tensors traced once per input signature, then replayed without building graph. */
+import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import type { Leaf } from '../ir/graph.ts';
+import { formatShape } from '../ir/shape.ts';
+import { getDevice } from '../runtime/device.ts';
+import { type Assignment, takeAssignments } from './assignments.ts';
+import { discardBackward } from './autograd.ts';
+import { fromData } from './creation.ts';
+import type { Executable } from './executable.ts';
+import { buildExecutable, commit, exclusively, flushPending, prepare } from './realize.ts';
+import { ScalarLeaf, StorageLeaf } from './storage.ts';
+import { Tensor } from './tensor.ts';
+
+/** What a compiled function may return. */
+export type Traceable = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>;
+
+interface Trace {
+  readonly hooks: (() => void)[];
+}
+
+let current: Trace | null = null;
+
+/** Whether operations are being recorded by `compile`; optimisers then leave running to the compiled function. */
+export function isTracing(): boolean {
+  return current !== null;
+}
+
+/** Registers what must happen before each further run of the function being traced (the next step number, say). */
+export function onReplay(hook: () => void): void {
+  current?.hooks.push(hook);
+}
+
+interface Entry {
+  readonly executable: Executable;
+  readonly leaves: Leaf[];
+  readonly parameters: readonly (number | null)[];
+  readonly hooks: readonly (() => void)[];
+  readonly assignments: readonly Assignment[];
+  readonly rebuild: (outputs: readonly Tensor[]) => Traceable;
+  readonly device: string;
+}
+
+/**
+ * Traces `fn` once per signature of its tensor arguments (shapes and dtypes) and afterwards only runs the program, with the
+ * new arguments, fresh random seeds and the optimiser's next numbers. JavaScript side effects of `fn` happen on the first
+ * call only; everything it depends on besides its arguments must be parameters, buffers or constants.
+ *
+ * ```ts
+ * const step = compile(async (x, y) => {
+ *   optimizer.zeroGrad();
+ *   const loss = F.crossEntropy(model.forward(x), y);
+ *   loss.backward();
+ *   await optimizer.step();
+ *   return loss;
+ * });
+ * const loss = await step(x, y);
+ * ```
+ * @throws ArgumentError if `fn` reads a tensor's elements while it is traced.
+ */
+export function compile<A extends Tensor[], R extends Traceable>(
+  fn: (...args: A) => R | Promise<R>,
+): (...args: A) => Promise<R> {
+  const entries = new Map<string, Entry>();
+  return async (...args) =>
+    await exclusively(async () => {
+      const key = args.map((t) => `${t.dtype}[${t.shape}]`).join();
+      const known = entries.get(key);
+      if (known && known.device === getDevice()) return (await replay(known, args)) as R;
+      const entry = await trace((...inputs) => fn(...(inputs as A)), args);
+      entries.set(key, entry);
+      return (await run(entry)) as R;
+    });
+}
+
+async function trace(
+  fn: (...args: readonly Tensor[]) => Traceable | Promise<Traceable>,
+  args: readonly Tensor[],
+): Promise<Entry> {
+  if (current) throw new ArgumentError('a compiled function cannot be called while another is being traced');
+  await flushPending(args);
+  const trace: Trace = { hooks: [] };
+  current = trace;
+  let result: Traceable;
+  const inputs = args.map((t) => placeholder(t));
+  try {
+    result = await fn(...inputs);
+  } finally {
+    current = null;
+    discardBackward();
+  }
+  const assignments = takeAssignments();
+  const { outputs, rebuild } = unpack(result);
+  const plan = prepare(
+    outputs.map((t) => t.value),
+    assignments,
+  );
+  const storages = inputs.map((t) => t.storage);
+  const parameters = plan.leaves.map((leaf) => {
+    const at = leaf instanceof StorageLeaf ? storages.indexOf(leaf.storage) : -1;
+    return at < 0 ? null : at;
+  });
+  const executable = await buildExecutable(plan);
+  return {
+    executable,
+    leaves: [...plan.leaves],
+    parameters,
+    hooks: trace.hooks,
+    assignments,
+    rebuild,
+    device: getDevice(),
+  };
+}
+
+/** A tensor of its own storage with the argument's elements, so that leaves can be told apart. */
+function placeholder(argument: Tensor): Tensor {
+  const { storage } = argument;
+  if (!storage?.host) throw new ShapeError(`internal: argument ${formatShape(argument.shape)} is not on the host`);
+  return fromData(storage.host, argument.shape, { dtype: argument.dtype });
+}
+
+function unpack(result: Traceable): { outputs: readonly Tensor[]; rebuild: Entry['rebuild'] } {
+  if (result instanceof Tensor) return { outputs: [result], rebuild: ([t]) => t };
+  if (Array.isArray(result)) return { outputs: result as readonly Tensor[], rebuild: (ts) => ts };
+  const names = Object.keys(result);
+  const record = result as Readonly<Record<string, Tensor>>;
+  return {
+    outputs: names.map((name) => record[name]),
+    rebuild: (ts) => Object.fromEntries(names.map((name, i) => [name, ts[i]])),
+  };
+}
+
+async function replay(entry: Entry, args: readonly Tensor[]): Promise<Traceable> {
+  if (args.some((t) => !t.storage)) await flushPending(args);
+  for (const hook of entry.hooks) hook();
+  entry.leaves.forEach((leaf, i) => {
+    const argument = entry.parameters[i];
+    if (argument !== null) {
+      const { storage } = args[argument];
+      if (storage) entry.leaves[i] = new StorageLeaf(storage, storage.version);
+    } else if (leaf instanceof ScalarLeaf && leaf.redraw) leaf.data[0] = leaf.redraw();
+  });
+  return await run(entry);
+}
+
+async function run(entry: Entry): Promise<Traceable> {
+  const storages = await entry.executable.run(entry.leaves);
+  commit(entry.assignments);
+  return entry.rebuild(storages.map((s) => new Tensor(s.value(false))));
+}
