@@ -1,0 +1,217 @@
+/** @file The metric `meanAveragePrecision` of object detection, by the rules of COCO or of Pascal VOC. */
+import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
+import { checkInteger, type Metric } from './metric.ts';
+
+/** Corners in any one unit, `x1 < x2` and `y1 < y2`; the width is x2 - x1, without the extra pixel of old VOC tools. */
+export type Box = readonly [x1: number, y1: number, x2: number, y2: number];
+
+/** What the model found in one image. */
+export interface Detections {
+  readonly boxes: readonly Box[];
+  readonly scores: ArrayLike<number>;
+  readonly labels: ArrayLike<number>;
+}
+
+/** What is in one image. */
+export interface Objects {
+  readonly boxes: readonly Box[];
+  readonly labels: ArrayLike<number>;
+  /** Objects not counted when found or missed: COCO's crowds (their overlap is measured on the detection alone), VOC's difficult ones. */
+  readonly ignore?: ArrayLike<boolean>;
+}
+
+export interface MeanAveragePrecisionOptions {
+  /**
+   * `coco`: mean over 101 recall levels; a detection may take its second best object (pycocotools, all areas).
+   * `voc`: area under the precision envelope (VOC from 2010 on); `voc07`: mean over 11 recall levels. Default `coco`.
+   */
+  readonly rules?: 'coco' | 'voc' | 'voc07';
+  /** Overlap from which on an object counts as found. Default 0.5 to 0.95 in steps of 0.05 for `coco`, else 0.5. */
+  readonly iou?: number | readonly number[];
+  /** Detections counted per image and class, the best. Default 100 for `coco`, all for VOC. */
+  readonly maxDetections?: number;
+  /** Also give the value of every class, as `mAP/<label>`. Default false. */
+  readonly perClass?: boolean;
+  /** Names of the classes. Default their indices. */
+  readonly labels?: readonly string[];
+  readonly name?: string;
+}
+
+interface Image {
+  readonly boxes: readonly Box[];
+  readonly scores: readonly number[];
+  readonly objects: readonly { readonly box: Box; readonly ignore: boolean }[];
+}
+
+/** A detection after matching: found an object, or not; those on ignored objects are left out before. */
+interface Judged {
+  readonly score: number;
+  readonly hit: boolean;
+}
+
+/**
+ * Mean average precision over classes that have objects. `update` takes one entry per image. `compute` gives `mAP`, the
+ * mean over the overlaps asked for, with `mAP@0.5` and `mAP@0.75` where these are among several; NaN without objects.
+ * @throws On update: ShapeError for lists of different length, NumericError for scores that are NaN.
+ */
+export function meanAveragePrecision({
+  rules = 'coco',
+  iou = rules === 'coco' ? Array.from({ length: 10 }, (_, i) => 0.5 + i * ((0.95 - 0.5) / 9)) : 0.5,
+  maxDetections = rules === 'coco' ? 100 : Number.MAX_SAFE_INTEGER,
+  perClass = false,
+  labels,
+  name = 'mAP',
+}: MeanAveragePrecisionOptions = {}): Metric<
+  readonly Detections[],
+  readonly Objects[],
+  Readonly<Record<string, number>>
+> {
+  checkInteger(name, 'maxDetections', maxDetections, 1);
+  const overlaps = typeof iou === 'number' ? [iou] : [...iou];
+  if (overlaps.length === 0 || overlaps.some((t) => !(t > 0 && t <= 1)))
+    throw new ArgumentError(`metric ${name}: iou ${overlaps}, expected numbers above 0 and up to 1`);
+  /** Per class, the images in which it occurs. */
+  const classes = new Map<number, Image[]>();
+  return {
+    name,
+    reset: () => classes.clear(),
+    update(outputs, targets) {
+      if (outputs.length !== targets.length)
+        throw new ShapeError(
+          `metric ${name}: detections of ${outputs.length} images, but targets of ${targets.length}`,
+        );
+      for (const [i, output] of outputs.entries())
+        for (const [label, image] of splitClasses(name, i, output, targets[i])) {
+          const images = classes.get(label);
+          if (images) images.push(image);
+          else classes.set(label, [image]);
+        }
+    },
+    compute() {
+      /** Average precision by class and overlap, for classes with objects. */
+      const table = new Map<number, number[]>();
+      for (const label of [...classes.keys()].sort((a, b) => a - b)) {
+        const images = classes.get(label) ?? [];
+        const objects = images.reduce((sum, image) => sum + image.objects.filter((o) => !o.ignore).length, 0);
+        if (objects === 0) continue;
+        const sorted = images.map((image) => sortImage(image, maxDetections));
+        table.set(
+          label,
+          overlaps.map((overlap) => {
+            const judged = sorted.flatMap((image) => matchImage(image, overlap, rules === 'coco'));
+            return areaUnder(
+              judged.sort((a, b) => b.score - a.score),
+              objects,
+              rules,
+            );
+          }),
+        );
+      }
+      const mean = (values: number[]) => values.reduce((sum, v) => sum + v, 0) / values.length;
+      const rows = [...table.values()];
+      const out: Record<string, number> = { [name]: mean(rows.map(mean)) };
+      if (overlaps.length > 1)
+        for (const [t, overlap] of overlaps.entries())
+          for (const shown of [0.5, 0.75])
+            if (Math.abs(overlap - shown) < 1e-9) out[`${name}@${shown}`] = mean(rows.map((row) => row[t]));
+      if (perClass) for (const [label, row] of table) out[`${name}/${labels?.[label] ?? label}`] = mean(row);
+      return out;
+    },
+  };
+}
+
+function splitClasses(name: string, index: number, output: Detections, target: Objects): Map<number, Image> {
+  const { boxes, scores } = output;
+  if (boxes.length !== scores.length || boxes.length !== output.labels.length)
+    throw new ShapeError(
+      `metric ${name}: image ${index} of the batch has ${boxes.length} boxes, ${scores.length} scores, ${output.labels.length} labels`,
+    );
+  if (target.boxes.length !== target.labels.length)
+    throw new ShapeError(
+      `metric ${name}: target ${index} of the batch has ${target.boxes.length} boxes, ${target.labels.length} labels`,
+    );
+  const out = new Map<number, { boxes: Box[]; scores: number[]; objects: { box: Box; ignore: boolean }[] }>();
+  const imageOf = (label: number) => {
+    const image = out.get(label) ?? { boxes: [], scores: [], objects: [] };
+    out.set(label, image);
+    return image;
+  };
+  for (const [i, box] of boxes.entries()) {
+    if (Number.isNaN(scores[i]) || box.some(Number.isNaN))
+      throw new NumericError(`metric ${name}: detection ${i} of image ${index} has a NaN score or box`);
+    const image = imageOf(output.labels[i]);
+    image.boxes.push(box);
+    image.scores.push(scores[i]);
+  }
+  for (const [i, box] of target.boxes.entries())
+    imageOf(target.labels[i]).objects.push({ box, ignore: target.ignore?.[i] ?? false });
+  return out;
+}
+
+/** The best detections in falling order, and the objects with ignored ones last. */
+function sortImage(image: Image, maxDetections: number): Image {
+  const order = [...image.scores.keys()].sort((a, b) => image.scores[b] - image.scores[a]).slice(0, maxDetections);
+  return {
+    boxes: order.map((i) => image.boxes[i]),
+    scores: order.map((i) => image.scores[i]),
+    objects: [...image.objects].sort((a, b) => Number(a.ignore) - Number(b.ignore)),
+  };
+}
+
+/** Gives each detection, best first, an object or none. */
+function matchImage(image: Image, overlap: number, coco: boolean): Judged[] {
+  const taken = new Set<number>();
+  const judged: Judged[] = [];
+  for (const [d, box] of image.boxes.entries()) {
+    const score = image.scores[d];
+    let best = coco ? Math.min(overlap, 1 - 1e-10) : overlap;
+    let match = -1;
+    for (const [o, object] of image.objects.entries()) {
+      if (coco && taken.has(o) && !object.ignore) continue;
+      if (coco && match >= 0 && object.ignore && !image.objects[match].ignore) break;
+      const value = overlapOf(box, object.box, coco && object.ignore);
+      // Of equal overlaps COCO's tool takes the last object, VOC's the first.
+      if (value < best || (!coco && value === best && match >= 0)) continue;
+      best = value;
+      match = o;
+    }
+    if (match < 0) judged.push({ score, hit: false });
+    else if (!image.objects[match].ignore) judged.push({ score, hit: !taken.has(match) });
+    taken.add(match);
+  }
+  return judged;
+}
+
+function overlapOf(a: Box, b: Box, crowd: boolean): number {
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  const shared = width * height;
+  const areaOf = (box: Box) => (box[2] - box[0]) * (box[3] - box[1]);
+  return shared / (crowd ? areaOf(a) : areaOf(a) + areaOf(b) - shared);
+}
+
+/** Average precision of detections in falling order of score. */
+function areaUnder(judged: readonly Judged[], objects: number, rules: 'coco' | 'voc' | 'voc07'): number {
+  const recall: number[] = [];
+  const precision: number[] = [];
+  let hits = 0;
+  for (const [i, { hit }] of judged.entries()) {
+    if (hit) hits++;
+    recall.push(hits / objects);
+    precision.push(hits / (i + 1));
+  }
+  for (let i = precision.length - 2; i >= 0; i--) precision[i] = Math.max(precision[i], precision[i + 1]);
+  let sum = 0;
+  if (rules === 'voc') {
+    for (let i = 0; i < recall.length; i++) sum += (recall[i] - (recall[i - 1] ?? 0)) * precision[i];
+    return sum;
+  }
+  const levels = rules === 'coco' ? 101 : 11;
+  for (let level = 0, i = 0; level < levels; level++) {
+    const wanted = level === levels - 1 ? 1 : level * (1 / (levels - 1));
+    while (i < recall.length && recall[i] < wanted) i++;
+    sum += precision[i] ?? 0;
+  }
+  return sum / levels;
+}

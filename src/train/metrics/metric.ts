@@ -1,0 +1,91 @@
+/** @file What a metric is, and reading numbers out of arrays for metrics. */
+import type { NumericArray } from '../../ir/dtype.ts';
+import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
+import type { NDArray } from '../../ir/ndarray.ts';
+import { formatShape, sameShape } from '../../ir/shape.ts';
+
+/** One number, or several with names (such as one per class). */
+export type MetricResult = number | Readonly<Record<string, number>>;
+
+/**
+ * A quantity accumulated over batches: `reset()` before an epoch, `update(output, target)` per batch, `compute()` when
+ * wanted. The result depends only on the samples, not on how they were cut into batches. Without samples it is NaN.
+ */
+export interface Metric<Output = NDArray, Target = NDArray, Result = MetricResult> {
+  readonly name: string;
+  reset(): void;
+  update(output: Output, target: Target): void;
+  compute(): Result;
+}
+
+/** Elements as numbers: float16 and bfloat16, which are held as raw bits, are decoded; other arrays come as they are. */
+export function numbersOf({ data, dtype }: NDArray): NumericArray {
+  if (dtype === 'bfloat16') {
+    const bits = Uint32Array.from(data, (v) => v << 16);
+    return new Float32Array(bits.buffer);
+  }
+  return dtype === 'float16' ? Float32Array.from(data, halfToNumber) : data;
+}
+
+function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1;
+  const exponent = (bits >> 10) & 31;
+  const fraction = bits & 1023;
+  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
+  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+}
+
+/** @throws NumericError for NaN, naming the metric and the element. */
+export function refuseNaN(values: NumericArray, metric: string, role: string): void {
+  for (let i = 0; i < values.length; i++)
+    if (Number.isNaN(values[i]))
+      throw new NumericError(
+        `metric ${metric}: element ${i} of the ${role} is NaN; check the loss and the learning rate`,
+      );
+}
+
+/** @throws ShapeError unless both have the same shape. */
+export function sameShapes(metric: string, output: NDArray, target: NDArray): void {
+  if (!sameShape(output.shape, target.shape))
+    throw new ShapeError(
+      `metric ${metric}: output ${formatShape(output.shape)} and target ${formatShape(target.shape)} must have the same shape`,
+    );
+}
+
+/** @throws ArgumentError unless the integer is in [min, max]. */
+export function checkInteger(
+  metric: string,
+  name: string,
+  value: number,
+  min: number,
+  max = Number.MAX_SAFE_INTEGER,
+): void {
+  if (!Number.isInteger(value) || value < min || value > max)
+    throw new ArgumentError(
+      `metric ${metric}: ${name} is ${value}, expected an integer ${max < 2 ** 53 - 1 ? `from ${min} to ${max}` : `of at least ${min}`}`,
+    );
+}
+
+/** A list of numbers that grows without boxing them; for metrics that need all scores at the end. */
+export class NumberList {
+  length = 0;
+  #data = new Float64Array(1024);
+
+  push(value: number): void {
+    if (this.length === this.#data.length) {
+      const grown = new Float64Array(this.#data.length * 2);
+      grown.set(this.#data);
+      this.#data = grown;
+    }
+    this.#data[this.length++] = value;
+  }
+
+  clear(): void {
+    this.length = 0;
+  }
+
+  /** A view of the numbers, valid until the next `push`. */
+  values(): Float64Array {
+    return this.#data.subarray(0, this.length);
+  }
+}

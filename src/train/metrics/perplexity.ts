@@ -1,0 +1,57 @@
+/** @file The metric `perplexity` of language models. */
+import { ArgumentError } from '../../ir/errors.ts';
+import type { NDArray } from '../../ir/ndarray.ts';
+import { checkClass, classLayout } from './classes.ts';
+import { type Metric, numbersOf, refuseNaN } from './metric.ts';
+
+export interface PerplexityOptions {
+  /** Axis of the vocabulary. Default -1: logits [batch, sequence, vocabulary]. */
+  readonly classAxis?: number;
+  /** Targets with this id are left out. Default -100, as in `F.crossEntropy`. */
+  readonly ignoreIndex?: number;
+  readonly name?: string;
+}
+
+/**
+ * exp of the mean cross entropy (nats) per token that is not ignored, from logits and token ids.
+ * @throws On update: ShapeError, ArgumentError (ids outside of the vocabulary), NumericError (NaN).
+ */
+export function perplexity({
+  classAxis = -1,
+  ignoreIndex = -100,
+  name = 'perplexity',
+}: PerplexityOptions = {}): Metric<NDArray, NDArray, number> {
+  let sum = 0;
+  let count = 0;
+  return {
+    name,
+    reset() {
+      sum = 0;
+      count = 0;
+    },
+    update(output, target) {
+      const { outer, classes, inner } = classLayout(name, output, target, classAxis);
+      if (classes === 1)
+        throw new ArgumentError(
+          `metric ${name}: the output has no axis of logits; expected one axis more than the target`,
+        );
+      const logits = numbersOf(output);
+      const ids = numbersOf(target);
+      refuseNaN(logits, name, 'output');
+      for (let o = 0, at = 0; o < outer; o++) {
+        for (let i = 0; i < inner; i++, at++) {
+          if (ids[at] === ignoreIndex) continue;
+          const first = o * classes * inner + i;
+          const wanted = logits[first + checkClass(name, 'target', ids[at], at, classes) * inner];
+          let max = Number.NEGATIVE_INFINITY;
+          for (let c = 0; c < classes; c++) max = Math.max(max, logits[first + c * inner]);
+          let total = 0;
+          for (let c = 0; c < classes; c++) total += Math.exp(logits[first + c * inner] - max);
+          sum += Math.log(total) + max - wanted;
+          count++;
+        }
+      }
+    },
+    compute: () => Math.exp(sum / count),
+  };
+}
