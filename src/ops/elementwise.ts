@@ -1,22 +1,8 @@
 /** @file Unary arithmetic: powers, exponentials, rounding. */
-import { DTypeError } from '../ir/errors.ts';
-import { constant, type GradientSpec, type Value } from '../ir/graph.ts';
 import { div, mul } from './arithmetic.ts';
-import { defineOp, requireFloat, type } from './define.ts';
+import { defineOp } from './define.ts';
 import { foldElementwise } from './fold.ts';
-
-/** A gradient rule `dx = dy * slope`, the slope written in terms of x and y. */
-const slope =
-  (f: (x: Value, y: Value) => Value): GradientSpec =>
-  ({ inputs: [x], outputs: [y] }, [dy]) => [mul(dy, f(x, y))];
-
-const c = (like: Value, value: number) => constant(value, like.dtype);
-
-const inferFloat = ([x]: readonly Value[]) => type(requireFloat(x), x.shape);
-const inferNumber = ([x]: readonly Value[]) => {
-  if (x.dtype === 'bool' || x.dtype === 'string') throw new DTypeError(`expected numbers, found ${x.dtype}`);
-  return type(x.dtype, x.shape);
-};
+import { inferFloat, inferNumber, scalar, slope } from './unary.ts';
 
 export const neg = defineOp('Neg', {
   infer: inferNumber,
@@ -38,12 +24,17 @@ export const floor = defineOp('Floor', { infer: inferFloat, fold: foldElementwis
 export const ceil = defineOp('Ceil', { infer: inferFloat, fold: foldElementwise(Math.ceil), gradient: 'zero' });
 
 /** To the nearest integer, halves to even. */
-export const round = defineOp('Round', { infer: inferFloat, gradient: 'zero' });
+export const round = defineOp('Round', { infer: inferFloat, fold: foldElementwise(roundHalfEven), gradient: 'zero' });
+
+function roundHalfEven(x: number): number {
+  const nearest = Math.round(x);
+  return nearest - x === 0.5 && nearest % 2 !== 0 ? nearest - 1 : nearest;
+}
 
 export const sqrt = defineOp('Sqrt', {
   infer: inferFloat,
   fold: foldElementwise(Math.sqrt),
-  gradient: ({ outputs: [y] }, [dy]) => [div(mul(dy, c(y, 0.5)), y)],
+  gradient: ({ outputs: [y] }, [dy]) => [div(mul(dy, scalar(y, 0.5)), y)],
 });
 
 export const reciprocal = defineOp('Reciprocal', {
@@ -67,5 +58,5 @@ export const log = defineOp('Log', {
 /** Gauss error function; d/dx = 2 / sqrt(pi) * exp(-x^2). */
 export const erf = defineOp('Erf', {
   infer: inferFloat,
-  gradient: slope((x) => mul(c(x, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))),
+  gradient: slope((x) => mul(scalar(x, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))),
 });
