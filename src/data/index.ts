@@ -8,7 +8,7 @@ export {
   type SampleOf,
   TensorDataset,
 } from './dataset.ts';
-export { DataLoader, type DataLoaderOptions, type LoaderState } from './loader.ts';
+export { DataLoader, type DataLoaderOptions, type Loaded, type LoaderState } from './loader.ts';
 export { type ModuleDataset, moduleDataset } from './module-dataset.ts';
 export {
   fitLength,
@@ -29,3 +29,5 @@ export {
 } from './sampler.ts';
 export { randomSplit, type SplitOptions, stratifiedIndices, stratifiedSplit } from './split.ts';
 export { type OpenStream, StreamDataset } from './stream.ts';
+export { type Tensors, toTensor } from './to-tensor.ts';
+export * as transforms from './transforms/index.ts';

@@ -4,11 +4,20 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { ArgumentError, DataError, DTypeError, FormatError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { toNested } from '../ir/ndarray.ts';
-import { ArrayDataset, Dataset } from './dataset.ts';
+import { type Tensor, tensor } from '../tensor/index.ts';
+import type { Batched } from './collate.ts';
+import { ArrayDataset, Dataset, type DatasetLike } from './dataset.ts';
 import { DataLoader, type DataLoaderOptions } from './loader.ts';
 import { moduleDataset } from './module-dataset.ts';
 import { SequentialSampler, WeightedRandomSampler } from './sampler.ts';
 import { StreamDataset } from './stream.ts';
+
+/** Plain arrays are easier to look into. */
+class ArrayLoader<T, C = Batched<T>> extends DataLoader<T, C, false> {
+  constructor(dataset: DatasetLike<T> | AsyncIterable<T> | Iterable<T>, options: DataLoaderOptions<T, C> = {}) {
+    super(dataset, { ...options, tensors: false });
+  }
+}
 
 const numbers = (n: number) => new ArrayDataset(Array.from({ length: n }, (_, i) => ({ i })));
 
@@ -20,16 +29,16 @@ async function epoch(loader: AsyncIterable<{ i: NDArray }>): Promise<number[][]>
 
 describe('DataLoader', () => {
   it('batches in order, with and without the short last batch', async () => {
-    const loader = new DataLoader(numbers(5), { batchSize: 2 });
+    const loader = new ArrayLoader(numbers(5), { batchSize: 2 });
     expect(loader.length).toBe(3);
     expect(await epoch(loader)).toEqual([[0, 1], [2, 3], [4]]);
-    const dropping = new DataLoader(numbers(5), { batchSize: 2, dropLast: true });
+    const dropping = new ArrayLoader(numbers(5), { batchSize: 2, dropLast: true });
     expect(dropping.length).toBe(2);
     expect(await epoch(dropping)).toEqual([
       [0, 1],
       [2, 3],
     ]);
-    expect(await epoch(new DataLoader(numbers(0), { batchSize: 2 }))).toEqual([]);
+    expect(await epoch(new ArrayLoader(numbers(0), { batchSize: 2 }))).toEqual([]);
   });
 
   it('visits every sample once per epoch in an order fixed by seed and epoch', async () => {
@@ -40,7 +49,7 @@ describe('DataLoader', () => {
         fc.nat(1000),
         fc.nat(4),
         async (n, batchSize, seed, prefetch) => {
-          const make = () => new DataLoader(numbers(n), { batchSize, shuffle: true, seed, prefetch });
+          const make = () => new ArrayLoader(numbers(n), { batchSize, shuffle: true, seed, prefetch });
           const loader = make();
           const first = (await epoch(loader)).flat();
           const second = (await epoch(loader)).flat();
@@ -64,7 +73,7 @@ describe('DataLoader', () => {
         fc.nat(3),
         async (n, batchSize, stop, prefetch) => {
           const make = () =>
-            new DataLoader(
+            new ArrayLoader(
               numbers(n).map(({ i }, random) => ({ i, r: random.uniform() })),
               { batchSize, shuffle: true, seed: 5, prefetch },
             );
@@ -90,8 +99,25 @@ describe('DataLoader', () => {
     );
   });
 
+  it('delivers tensors in place of arrays, sharing nothing with them after own collation', async () => {
+    const data = new ArrayDataset([{ x: Float32Array.of(1, 2), y: 3, name: 'a', more: [{ t: tensor([7]) }] }]);
+    const shared = Float32Array.of(9);
+    for await (const { x, y, name } of new DataLoader(data.map(({ x, y, name }) => ({ x, y, name })))) {
+      expect([x.shape, x.dtype, await x.array()]).toEqual([[1, 2], 'float32', [[1, 2]]]);
+      expect([y.dtype, await y.array(), name]).toEqual(['int64', [3], ['a']]);
+    }
+    const collate = (samples: readonly { more: { t: Tensor }[] }[]) => ({
+      t: samples[0].more[0].t,
+      u: { data: shared, shape: [1], dtype: 'float32' as const },
+    });
+    for await (const { t, u } of new DataLoader(data, { collate })) {
+      shared[0] = 0;
+      expect([await t.array(), await u.array()]).toEqual([[7], [9]]);
+    }
+  });
+
   it('counts an epoch left early as over, and refuses a state of another loader', async () => {
-    const loader = new DataLoader(numbers(6), { batchSize: 2 });
+    const loader = new ArrayLoader(numbers(6), { batchSize: 2 });
     for await (const _ of loader) break;
     expect(loader.state()).toMatchObject({ epoch: 0, batch: 1 });
     expect(await epoch(loader)).toHaveLength(3);
@@ -104,7 +130,7 @@ describe('DataLoader', () => {
   it('gives each sample its own random stream, whatever prefetch is', async () => {
     const data = numbers(8).map(({ i }, random) => ({ i, r: random.uniform() }));
     const draws = async (options: DataLoaderOptions<{ i: number; r: number }, never>, e = 0) => {
-      const loader = new DataLoader(data, options as object);
+      const loader = new ArrayLoader(data, options as object);
       loader.setEpoch(e);
       const out = new Map<number, number>();
       for await (const { i, r } of loader) i.data.forEach((index, k) => void out.set(index, r.data[k]));
@@ -120,7 +146,7 @@ describe('DataLoader', () => {
   it('keeps a float field float when a batch happens to be whole, and says so when it cannot', async () => {
     const run = async (values: number[], dtypes?: Record<string, 'float32'>) => {
       const out: string[] = [];
-      for await (const { y } of new DataLoader(new ArrayDataset(values.map((y) => ({ y }))), { dtypes }))
+      for await (const { y } of new ArrayLoader(new ArrayDataset(values.map((y) => ({ y }))), { dtypes }))
         out.push(y.dtype);
       return out;
     };
@@ -134,14 +160,14 @@ describe('DataLoader', () => {
   it('applies own collation, batch transforms and samplers', async () => {
     const data = new ArrayDataset([1, 2, 3, 4]);
     const sums: number[] = [];
-    for await (const s of new DataLoader(data, {
+    for await (const s of new ArrayLoader(data, {
       batchSize: 2,
       collate: (samples) => samples.reduce((a, b) => a + b, 0),
       batchTransform: (sum, random) => sum + Math.floor(random.uniform()),
     }))
       sums.push(s);
     expect(sums).toEqual([3, 7]);
-    const weighted = new DataLoader(numbers(3), {
+    const weighted = new ArrayLoader(numbers(3), {
       sampler: new WeightedRandomSampler([0, 1, 0], { numSamples: 4 }),
       batchSize: 4,
     });
@@ -157,15 +183,15 @@ describe('DataLoader', () => {
         return { i: index };
       }
     }
-    await expect(epoch(new DataLoader(new Bad(), { batchSize: 4 }))).rejects.toThrow(
+    await expect(epoch(new ArrayLoader(new Bad(), { batchSize: 4 }))).rejects.toThrow(
       'sample 1 could not be read: Error: late',
     );
-    const error = await epoch(new DataLoader(new Bad(), { sampler: { length: 1, indices: () => [2] } })).catch(
+    const error = await epoch(new ArrayLoader(new Bad(), { sampler: { length: 1, indices: () => [2] } })).catch(
       (e: unknown) => e,
     );
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).cause).toBeInstanceOf(FormatError);
-    await expect(epoch(new DataLoader(numbers(2), { sampler: { length: 1, indices: () => [9] } }))).rejects.toThrow(
+    await expect(epoch(new ArrayLoader(numbers(2), { sampler: { length: 1, indices: () => [9] } }))).rejects.toThrow(
       'sample 9 does not exist',
     );
   });
@@ -176,7 +202,7 @@ describe('DataLoader', () => {
       read++;
       return s;
     });
-    for await (const _ of new DataLoader(data, { batchSize: 2, prefetch: 3 })) break;
+    for await (const _ of new ArrayLoader(data, { batchSize: 2, prefetch: 3 })) break;
     expect(read).toBe(8);
   });
 
@@ -186,11 +212,11 @@ describe('DataLoader', () => {
       opened.push(1);
       for (let i = 0; i < 10; i++) yield { i };
     });
-    expect(await epoch(new DataLoader(stream.map(({ i }) => ({ i: i * 2 })).take(3), { batchSize: 2 }))).toEqual([
+    expect(await epoch(new ArrayLoader(stream.map(({ i }) => ({ i: i * 2 })).take(3), { batchSize: 2 }))).toEqual([
       [0, 2],
       [4],
     ]);
-    const make = () => new DataLoader(stream.shuffle(4), { batchSize: 3, seed: 2 });
+    const make = () => new ArrayLoader(stream.shuffle(4), { batchSize: 3, seed: 2 });
     const loader = make();
     const all = await epoch(loader);
     expect(all.flat().sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
@@ -198,12 +224,12 @@ describe('DataLoader', () => {
     const second = make();
     second.load({ ...second.state(), batch: 2 });
     expect(await epoch(second)).toEqual(all.slice(2));
-    expect(await epoch(new DataLoader([{ i: 1 }, { i: 2 }], { batchSize: 2 }))).toEqual([[1, 2]]);
+    expect(await epoch(new ArrayLoader([{ i: 1 }, { i: 2 }], { batchSize: 2 }))).toEqual([[1, 2]]);
     const failing = new StreamDataset(function* () {
       yield { i: 0 };
       throw new Error('line 2 is bad');
     });
-    await expect(epoch(new DataLoader(failing))).rejects.toThrow(
+    await expect(epoch(new ArrayLoader(failing))).rejects.toThrow(
       'the stream failed after sample 0: Error: line 2 is bad',
     );
   });
@@ -217,7 +243,7 @@ describe('DataLoader', () => {
         closed = true;
       }
     });
-    for await (const _ of new DataLoader(stream, { batchSize: 2 })) break;
+    for await (const _ of new ArrayLoader(stream, { batchSize: 2 })) break;
     expect(closed).toBe(true);
   });
 
@@ -230,15 +256,15 @@ describe('DataLoader', () => {
     [{ timeout: Number.NaN }, 'timeout'],
     [{ shuffle: true, sampler: new SequentialSampler(3) }, 'not both'],
   ])('refuses options %j', (options, message) => {
-    expect(() => new DataLoader(numbers(3), options)).toThrow(ArgumentError);
-    expect(() => new DataLoader(numbers(3), options)).toThrow(message);
+    expect(() => new ArrayLoader(numbers(3), options)).toThrow(ArgumentError);
+    expect(() => new ArrayLoader(numbers(3), options)).toThrow(message);
   });
 
   it('refuses shuffle and workers for streams', () => {
     const stream = new StreamDataset(() => [1]);
-    expect(() => new DataLoader(stream, { shuffle: true })).toThrow('StreamDataset(...).shuffle(size)');
-    expect(() => new DataLoader(stream, { workers: 1 })).toThrow('random access');
-    expect(() => new DataLoader(stream).length).toThrow('not known in advance');
+    expect(() => new ArrayLoader(stream, { shuffle: true })).toThrow('StreamDataset(...).shuffle(size)');
+    expect(() => new ArrayLoader(stream, { workers: 1 })).toThrow('random access');
+    expect(() => new ArrayLoader(stream).length).toThrow('not known in advance');
   });
 });
 
@@ -252,7 +278,7 @@ describe('DataLoader with workers', () => {
   const loaders: { close(): Promise<void> }[] = [];
   const load = async (options: object, loaderOptions: DataLoaderOptions<Sample, never>) => {
     const data = await moduleDataset<Sample>(url, { options });
-    const loader = new DataLoader(data, loaderOptions as object);
+    const loader = new ArrayLoader(data, loaderOptions as object);
     loaders.push(loader);
     return loader;
   };

@@ -9,9 +9,10 @@ import { type FetchPool, fetchSamples } from './fetch.ts';
 import { ModuleDataset } from './module-dataset.ts';
 import { RandomSampler, type Sampler, SequentialSampler } from './sampler.ts';
 import { StreamDataset } from './stream.ts';
+import { type Tensors, toTensor } from './to-tensor.ts';
 
 /** Options of `DataLoader`; `C` is what the collation makes. */
-export interface DataLoaderOptions<T, C> {
+export interface DataLoaderOptions<T, C, K extends boolean = true> {
   /** Samples per batch. Default 1. */
   readonly batchSize?: number;
   /** A new order each epoch, from (seed, epoch). Default false. */
@@ -34,7 +35,12 @@ export interface DataLoaderOptions<T, C> {
   readonly workers?: number;
   /** Seconds a worker may take for a batch; 0 (default) waits for ever. */
   readonly timeout?: number;
+  /** Whether batches hold Tensors (default) or plain NDArrays. */
+  readonly tensors?: K;
 }
+
+/** What a loader gives: tensors, or with `tensors: false` the collation's NDArrays. */
+export type Loaded<C, K extends boolean> = K extends false ? C : Tensors<C>;
 
 /** Where a loader stands; plain JSON, kept in checkpoints. */
 export interface LoaderState {
@@ -61,10 +67,10 @@ function whole(name: string, value: number, min: number): number {
  * const loader = new DataLoader(dataset, { batchSize: 64, shuffle: true, seed: 1 });
  * for await (const { x, y } of loader) ...
  */
-export class DataLoader<T, C = Batched<T>> implements AsyncIterable<C> {
+export class DataLoader<T, C = Batched<T>, K extends boolean = true> implements AsyncIterable<Loaded<C, K>> {
   readonly dataset: DatasetLike<T> | Iterable<T> | AsyncIterable<T>;
   readonly batchSize: number;
-  readonly #options: DataLoaderOptions<T, C>;
+  readonly #options: DataLoaderOptions<T, C, K>;
   readonly #seed: number;
   readonly #collator: Collator<T>;
   readonly #sampler: Sampler | undefined;
@@ -76,7 +82,7 @@ export class DataLoader<T, C = Batched<T>> implements AsyncIterable<C> {
   #resume = false;
 
   /** @throws ArgumentError for options out of range or that do not go together. */
-  constructor(dataset: DatasetLike<T> | Iterable<T> | AsyncIterable<T>, options: DataLoaderOptions<T, C> = {}) {
+  constructor(dataset: DatasetLike<T> | Iterable<T> | AsyncIterable<T>, options: DataLoaderOptions<T, C, K> = {}) {
     const { batchSize = 1, shuffle = false, seed = 0, sampler, workers = 0, prefetch, timeout = 0 } = options;
     this.dataset = dataset;
     this.batchSize = whole('batchSize', batchSize, 1);
@@ -160,22 +166,22 @@ export class DataLoader<T, C = Batched<T>> implements AsyncIterable<C> {
     this.#pool = undefined;
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<C> {
+  async *[Symbol.asyncIterator](): AsyncGenerator<Loaded<C, K>> {
     // An epoch that was left early is over, as in PyTorch; only load() and setEpoch() say where to begin.
     if (!this.#resume && this.#batch > 0) {
       this.#epoch++;
       this.#batch = 0;
     }
     this.#resume = false;
+    const { collate, batchTransform, tensors } = this.#options;
+    const own = collate === undefined && batchTransform === undefined; // memory that only this batch refers to
     const epoch = this.#epoch;
     let batch = this.#batch;
     for await (const samples of this.#readAhead(this.#batches(epoch, batch))) {
-      const collate = this.#options.collate;
       let made = collate ? collate(samples) : (this.#collator.collate(samples) as C);
-      const transform = this.#options.batchTransform;
-      if (transform) made = transform(made, new Random(this.#seed).fork('batch', epoch, batch));
+      if (batchTransform) made = batchTransform(made, new Random(this.#seed).fork('batch', epoch, batch));
       this.#batch = ++batch;
-      yield made;
+      yield (tensors === false ? made : toTensor(made, { copy: !own })) as Loaded<C, K>;
     }
     if (this.#epoch === epoch) {
       this.#epoch++;

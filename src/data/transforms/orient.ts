@@ -1,0 +1,113 @@
+/** @file Flips and rotation. */
+import { ArgumentError } from '../../ir/errors.ts';
+import type { NDArray } from '../../ir/ndarray.ts';
+import { type ImageTransform, type LayoutOption, newImage, probability, store, streamOr, viewOf } from './image.ts';
+
+function flip(image: NDArray, horizontal: boolean, options: LayoutOption): NDArray {
+  const source = viewOf(image, options);
+  const { image: out, view: target } = newImage(source, source.height, source.width);
+  for (let y = 0; y < source.height; y++)
+    for (let x = 0; x < source.width; x++) {
+      const sy = horizontal ? y : source.height - 1 - y;
+      const sx = horizontal ? source.width - 1 - x : x;
+      for (let c = 0; c < source.channels; c++)
+        target.data[y * target.strideY + x * target.strideX + c * target.strideC] =
+          source.data[sy * source.strideY + sx * source.strideX + c * source.strideC];
+    }
+  return out;
+}
+
+/** Mirrors left and right. */
+export function horizontalFlip(image: NDArray, options: LayoutOption = {}): NDArray {
+  return flip(image, true, options);
+}
+
+/** Mirrors top and bottom. */
+export function verticalFlip(image: NDArray, options: LayoutOption = {}): NDArray {
+  return flip(image, false, options);
+}
+
+/** Mirrors left and right with probability p (torchvision.transforms.RandomHorizontalFlip). */
+export function randomHorizontalFlip(p = 0.5, options: LayoutOption = {}): ImageTransform {
+  probability(p, 'randomHorizontalFlip');
+  return (image, random) => (streamOr(random).bernoulli(p) ? flip(image, true, options) : image);
+}
+
+/** Mirrors top and bottom with probability p (torchvision.transforms.RandomVerticalFlip). */
+export function randomVerticalFlip(p = 0.5, options: LayoutOption = {}): ImageTransform {
+  probability(p, 'randomVerticalFlip');
+  return (image, random) => (streamOr(random).bernoulli(p) ? flip(image, false, options) : image);
+}
+
+/** Options of rotation. */
+export interface RotateOptions extends LayoutOption {
+  /** Default 'nearest', as torchvision. */
+  readonly interpolation?: 'nearest' | 'bilinear';
+  /** Value of the corners that come into view. Default 0. */
+  readonly fill?: number;
+}
+
+const f = Math.fround;
+
+/** Half to even, as C's nearbyint in grid_sample. */
+function nearest(x: number): number {
+  const floor = Math.floor(x);
+  const rest = x - floor;
+  return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
+}
+
+/** Rotates counter-clockwise by `angle` degrees about the centre, same size (torchvision.transforms.functional.rotate). */
+export function rotate(
+  image: NDArray,
+  angle: number,
+  { interpolation = 'nearest', fill = 0, layout }: RotateOptions = {},
+): NDArray {
+  if (!Number.isFinite(angle))
+    throw new ArgumentError(`rotate: angle must be a finite number of degrees, found ${angle}`);
+  const source = viewOf(image, { layout });
+  const { image: out, view: target } = newImage(source, source.height, source.width);
+  const turn = ((angle % 360) + 360) % 360;
+  if (turn === 0) return image;
+  const square = source.width === source.height;
+  const exact = turn === 180 || (square && turn % 90 === 0);
+  const radians = (turn * Math.PI) / 180;
+  const cos = exact ? Math.round(Math.cos(radians)) : Math.cos(radians);
+  const sin = exact ? Math.round(Math.sin(radians)) : Math.sin(radians);
+  // In float32 and through normalised coordinates, as torchvision's grid: ties between pixels then fall the same way.
+  const [xx, xy] = [f(f(cos) / f(source.width / 2)), f(f(-sin) / f(source.width / 2))];
+  const [yx, yy] = [f(f(sin) / f(source.height / 2)), f(f(cos) / f(source.height / 2))];
+  const unnormalize = (grid: number, size: number): number => f(f(f(f(grid + 1) * size) - 1) / 2);
+  const at = (y: number, x: number, c: number): number =>
+    y < 0 || x < 0 || y >= source.height || x >= source.width
+      ? fill
+      : source.data[y * source.strideY + x * source.strideX + c * source.strideC];
+  for (let y = 0; y < target.height; y++)
+    for (let x = 0; x < target.width; x++) {
+      const [bx, by] = [x - (source.width - 1) / 2, y - (source.height - 1) / 2];
+      const sx = unnormalize(f(f(bx * xx) + f(by * xy)), source.width);
+      const sy = unnormalize(f(f(bx * yx) + f(by * yy)), source.height);
+      const x0 = Math.floor(sx);
+      const y0 = Math.floor(sy);
+      const fx = sx - x0;
+      const fy = sy - y0;
+      for (let c = 0; c < source.channels; c++) {
+        const value =
+          interpolation === 'nearest'
+            ? at(nearest(sy), nearest(sx), c)
+            : (1 - fy) * ((1 - fx) * at(y0, x0, c) + fx * at(y0, x0 + 1, c)) +
+              fy * ((1 - fx) * at(y0 + 1, x0, c) + fx * at(y0 + 1, x0 + 1, c));
+        target.data[y * target.strideY + x * target.strideX + c * target.strideC] = store(source.dtype, value);
+      }
+    }
+  return out;
+}
+
+/** Rotates by a random angle in [-degrees, degrees] or [low, high] (torchvision.transforms.RandomRotation). */
+export function randomRotation(
+  degrees: number | readonly [number, number],
+  options: RotateOptions = {},
+): ImageTransform {
+  const [low, high] = typeof degrees === 'number' ? [-degrees, degrees] : degrees;
+  if (!(low <= high)) throw new ArgumentError(`randomRotation: expected low <= high, found ${low} to ${high} degrees`);
+  return (image, random) => rotate(image, streamOr(random).uniform(low, high), options);
+}
