@@ -79,6 +79,11 @@ describe('writeFileAtomic', () => {
     await expect(writeFileAtomic(path.join(folder, 'plain', 'x'), 'x')).rejects.toThrow(/cannot write .*plain\/x/);
   });
 
+  it('ends with an error where folders cannot be made', async () => {
+    if (process.platform !== 'linux') return;
+    await expect(writeFileAtomic('/proc/none/a/x', 'x')).rejects.toThrow(/cannot write \/proc\/none\/a\/x: .*ENOENT/);
+  });
+
   it('leaves the old file intact at the limit of file size', () => {
     const file = path.join(folder, 'x');
     fs.writeFileSync(file, 'old');

@@ -94,7 +94,7 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   let created = false;
   let producing = false;
   try {
-    await fs.mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     const mode = (await fs.stat(target).catch(() => undefined))?.mode ?? 0o666;
     const file = await fs.open(temporary, 'wx', mode & 0o777);
     created = true;
@@ -123,6 +123,26 @@ export async function writeFileAtomic(path: string, content: FileContent): Promi
   }
   await syncFolder(folder);
   return written;
+}
+
+/**
+ * Makes a folder and those above it, where missing. (Node's own `recursive` never returns for a folder in /proc.)
+ * @throws The system's error.
+ */
+export async function makeFolder(folder: string): Promise<void> {
+  const { fs, path: paths } = nodeFiles();
+  const isFolder = async () => (await fs.stat(folder)).isDirectory();
+  try {
+    await fs.mkdir(folder);
+  } catch (error) {
+    if (errorCode(error) === 'EEXIST' && (await isFolder())) return;
+    const parent = paths.dirname(folder);
+    if (errorCode(error) !== 'ENOENT' || parent === folder) throw error;
+    await makeFolder(parent);
+    await fs.mkdir(folder).catch(async (again) => {
+      if (errorCode(again) !== 'EEXIST' || !(await isFolder())) throw again;
+    });
+  }
 }
 
 /** Makes a rename or removal in this folder durable. Does nothing where the system cannot flush folders (Windows). */
