@@ -68,6 +68,17 @@ export interface GoldenSchedule {
   readonly metrics?: readonly number[];
 }
 
+/** optim.json, `kind: 'clip'`: gradients before and after clipping, and their norm before it where one is returned. */
+export interface GoldenClip {
+  readonly kind: 'clip';
+  readonly name: string;
+  readonly op: string;
+  readonly options: GoldenOptions;
+  readonly grads: GoldenTensors;
+  readonly after: GoldenTensors;
+  readonly totalNorm?: number;
+}
+
 /** models.json: a whole network; `losses` are those of five steps of Adam on the same batch, `loss` the first. */
 export interface GoldenModel {
   readonly name: string;
@@ -79,14 +90,18 @@ export interface GoldenModel {
   readonly loss: number;
   readonly grads: GoldenTensors;
   readonly losses: readonly number[];
+  /** Vectors, and the products of the first loss's Hessian with them. */
+  readonly vectors?: GoldenTensors;
+  readonly hessianVectors?: GoldenTensors;
 }
 
 interface GoldenFiles {
   functional: GoldenCase;
   losses: GoldenCase;
   layers: GoldenLayer;
-  optim: GoldenOptimizer | GoldenSchedule;
+  optim: GoldenOptimizer | GoldenSchedule | GoldenClip;
   models: GoldenModel;
+  nn_ops: GoldenCase;
 }
 
 /** One file: what made it, and its cases. */

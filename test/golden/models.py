@@ -1,7 +1,7 @@
 """Golden values of whole networks: `python models.py` writes models.json.
 
-Weights, one batch, the first loss and its gradients, and the losses of five steps of Adam (lr 1e-2) on that batch. The
-keys of the state dict follow the classes below, which a test rewrites line for line.
+Weights, one batch, the first loss and its gradients (of some also Hessian-vector products), and the losses of five
+steps of Adam (lr 1e-2) on that batch. The keys of the state dict follow the classes below, which a test rewrites line for line.
 """
 
 import torch
@@ -62,7 +62,7 @@ class Recurrent(nn.Module):
         return self.head(self.lstm(x)[0][:, -1])
 
 
-def model(name, kind, x, classes=3):
+def model(name, kind, x, classes=3, second=False):
     torch.manual_seed(0)
     target = ints(x.shape[0], below=classes)
     state = {k: v.clone() for k, v in kind().state_dict().items()}
@@ -83,14 +83,24 @@ def model(name, kind, x, classes=3):
             optimizer.step()
         return *first, losses
 
+    def hessian_product():
+        """H v of the first loss, with v of the parameters' shapes."""
+        net = kind().double()
+        net.load_state_dict(state)
+        params = dict(net.named_parameters())
+        vectors = {k: normal(*p.shape) for k, p in params.items()}
+        first = torch.autograd.grad(F.cross_entropy(net(cast(x, torch.float64)), target), list(params.values()), create_graph=True)
+        product = sum((d * v.double()).sum() for d, v in zip(first, vectors.values()))
+        return {"vectors": vectors, "hessianVectors": dict(zip(params, torch.autograd.grad(product, list(params.values()))))}
+
     output, grads, losses = run(torch.float64)
     assert not any(abs(a - b) > 1e-4 for a, b in zip(losses, run(torch.float32)[2])), f"{name} depends on precision"
     g.add({"name": name, "op": name, "options": {"lr": 1e-2}, "state": state, "args": {"x": x, "target": target},
-           "output": output, "loss": losses[0], "grads": grads, "losses": losses})
+           "output": output, "loss": losses[0], "grads": grads, "losses": losses, **(hessian_product() if second else {})})
 
 
-model("mlp", Mlp, normal(7, 6))
-model("cnn", Cnn, normal(4, 2, 8, 8))
+model("mlp", Mlp, normal(7, 6), second=True)
+model("cnn", Cnn, normal(4, 2, 8, 8), second=True)
 model("encoder", Encoder, torch.tensor([[3, 4, 5, 6, 7, 8], [9, 10, 1, 0, 0, 0], [2, 2, 4, 4, 1, 0]]))
 model("lstm", Recurrent, normal(4, 6, 3))
 g.write()

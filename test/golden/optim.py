@@ -163,6 +163,21 @@ def schedules():
     schedule("constantWithWarmup", optimization.get_constant_schedule_with_warmup, {"numWarmupSteps": 5})
 
 
+def clipping():
+    for op, kind, options in [("clipGradNorm", torch.nn.utils.clip_grad_norm_, {"maxNorm": 1.0}), ("clipGradNorm", torch.nn.utils.clip_grad_norm_, {"maxNorm": 100.0}),
+                              ("clipGradNorm", torch.nn.utils.clip_grad_norm_, {"maxNorm": 0.5, "normType": 1.0}),
+                              ("clipGradNorm", torch.nn.utils.clip_grad_norm_, {"maxNorm": 0.5, "normType": float("inf")}),
+                              ("clipGradValue", torch.nn.utils.clip_grad_value_, {"clipValue": 0.4})]:
+        tensors = {k: torch.zeros_like(v).double().requires_grad_() for k, v in PARAMS.items()}
+        for k, p in tensors.items():
+            p.grad = GRADS[0][k].double()
+        norm = kind(tensors.values(), **{snake(k): v for k, v in options.items()})
+        label = " ".join([op, *(f"{k}={v}" for k, v in options.items())])
+        g.add({"kind": "clip", "name": label, "op": op, "options": options, "grads": GRADS[0], "after": {k: p.grad for k, p in tensors.items()},
+               **({} if norm is None else {"totalNorm": norm.item()})})
+
+
 optimizers()
 schedules()
+clipping()
 g.write()
