@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
-import type { Measurement, WorkloadName } from './spec.ts';
+import type { Measurement, MemorySample, WorkloadName } from './spec.ts';
 
 /** This file runs as bench/build/peers.js. */
 const bench = join(import.meta.dirname, '..');
@@ -81,8 +81,13 @@ function jaxSettings(): Setting[] {
 export function settingsOf(peer: PeerName, workload: WorkloadName): Setting[] {
   if (peer === 'torch') return torchSettings(workload);
   if (peer === 'jaxjs') return jaxSettings();
-  const program = peer === 'gradus' ? join(bench, 'build/gradus.js') : join(bench, 'peers/tfjs.mjs');
-  return [{ peer, group: '', label: '', command: process.execPath, before: [program], after: [], env: {} }];
+  const own = { peer, group: '', command: process.execPath, env: {} };
+  if (peer === 'tfjs') return [{ ...own, label: '', before: [join(bench, 'peers/tfjs.mjs')], after: [] }];
+  const before = [join(bench, 'build/gradus.js')];
+  return [
+    { ...own, label: 'compiled step', before, after: [] },
+    { ...own, label: 'bare loop', before, after: ['loop'] },
+  ];
 }
 
 /** Why a run gave nothing. */
@@ -96,17 +101,39 @@ export interface Run extends Measurement {
 /** @throws PeerFailure with the end of the program's error output if it printed no result. */
 export async function runPeer(setting: Setting, workload: WorkloadName, seconds: number): Promise<Run> {
   const args = [...setting.before, workload, String(seconds), ...setting.after];
-  const environment = { ...process.env, OMP_WAIT_POLICY: undefined, ...setting.env };
+  const { result, wallMs } = await runProgram(setting.command, args, setting.env);
+  return { ...(result as Measurement), wallMs };
+}
+
+/** Memory of Gradus over many steps of a workload. @throws PeerFailure as `runPeer`. */
+export async function runSteady(workload: WorkloadName, steps: number, loop: boolean): Promise<MemorySample[]> {
+  const args = ['--expose-gc', join(bench, 'build/steady.js'), workload, String(steps), ...(loop ? ['loop'] : [])];
+  const { result } = await runProgram(process.execPath, args, {});
+  return (result as { samples: MemorySample[] }).samples;
+}
+
+async function runProgram(
+  command: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<{ result: unknown; wallMs: number }> {
+  const environment = { ...process.env, OMP_WAIT_POLICY: undefined, ...env };
   const started = performance.now();
-  const child = spawn(setting.command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, { env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   const timer = setTimeout(() => child.kill('SIGKILL'), 10 * 60_000);
   try {
     const { line, at, errors } = await firstResult(child);
-    if (!line) throw new PeerFailure(errors.trim().split('\n').slice(-3).join(' ') || 'no output');
-    return { ...(JSON.parse(line) as Measurement), wallMs: at - started };
+    if (!line) throw new PeerFailure(lastError(errors));
+    return { result: JSON.parse(line), wallMs: at - started };
   } finally {
     clearTimeout(timer);
   }
+}
+
+/** The line that names the error, of Node's or Python's output. */
+function lastError(errors: string): string {
+  const lines = errors.trim().split('\n');
+  return lines.findLast((line) => /\w*(Error|Exception)\b/.test(line))?.trim() ?? lines.at(-1) ?? 'no output';
 }
 
 function firstResult(child: ChildProcess): Promise<{ line: string | undefined; at: number; errors: string }> {
@@ -115,7 +142,7 @@ function firstResult(child: ChildProcess): Promise<{ line: string | undefined; a
   let at = 0;
   child.stdout?.on('data', (chunk: Buffer) => {
     output += chunk;
-    if (at === 0 && output.includes('"losses"')) at = performance.now();
+    if (at === 0 && output.includes('\n')) at = performance.now();
   });
   child.stderr?.on('data', (chunk: Buffer) => {
     errors += chunk;

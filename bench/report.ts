@@ -1,7 +1,7 @@
 /** @file What the benchmark keeps (results.json) and the tables made of it. */
 import type { Machine } from './machine.ts';
 import { PEER_TITLES, type PeerName, type Run } from './peers.ts';
-import { WORKLOADS, type WorkloadName } from './spec.ts';
+import { type MemorySample, WORKLOADS, type WorkloadName } from './spec.ts';
 
 /** A peer's runs of one workload, in the setting that was fastest. Times in milliseconds. */
 export interface PeerResult {
@@ -34,10 +34,17 @@ export type ColdResult = Partial<
   Record<PeerName, { readonly medianMs: number; readonly minMs: number; readonly maxMs: number }>
 >;
 
+/** Gradus's memory every 1,000 steps. */
+export interface SteadyResult {
+  readonly compiled: readonly MemorySample[];
+  readonly loop: readonly MemorySample[];
+}
+
 export interface Results {
   readonly machine: Machine;
   readonly workloads: Partial<Record<WorkloadName, WorkloadResult>>;
   readonly cold?: ColdResult;
+  readonly steady?: SteadyResult;
 }
 
 /** Ratios that docs/architecture.md promises: speed against PyTorch, and against the faster of the JavaScript peers. */
@@ -128,6 +135,7 @@ export function markdown(results: Results): string {
     ]),
     ...names.flatMap((name) => peerRows(name, results.workloads[name]!)),
     ...(results.cold ? ['', ...coldTable(results.cold)] : []),
+    ...(results.steady ? ['', ...steadyTable(results.steady)] : []),
     ...(problems.length > 0 ? ['', 'To note:', '', ...problems] : []),
   ].join('\n');
 }
@@ -166,6 +174,16 @@ function peerRows(name: WorkloadName, { peers }: WorkloadResult): string[] {
       ]),
     ];
   });
+}
+
+function steadyTable({ compiled, loop }: SteadyResult): string[] {
+  const rows = [...compiled, ...loop].map(({ step, residentMb, heapMb, outsideMb }, i) => {
+    const kind = i < compiled.length ? 'compiled step' : 'bare loop';
+    return row([kind, step, residentMb, heapMb, outsideMb]);
+  });
+  const kept = rows.filter((_, i) => i % (compiled.length / 5) === 1);
+  const cells = ['w1', 'after step', 'resident, MB', 'JavaScript heap, MB', 'buffers, MB'];
+  return ['Memory of Gradus over many steps:', '', ...head(cells), ...kept];
 }
 
 function coldTable(cold: ColdResult): string[] {

@@ -4,7 +4,16 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeMachine } from './machine.ts';
-import { PEER_TITLES, PeerFailure, type PeerName, type Run, runPeer, type Setting, settingsOf } from './peers.ts';
+import {
+  PEER_TITLES,
+  PeerFailure,
+  type PeerName,
+  type Run,
+  runPeer,
+  runSteady,
+  type Setting,
+  settingsOf,
+} from './peers.ts';
 import {
   type ColdResult,
   lossDisagreements,
@@ -12,13 +21,14 @@ import {
   median,
   type PeerResult,
   type Results,
+  type SteadyResult,
   summarise,
   type WorkloadResult,
 } from './report.ts';
 import { WORKLOADS, type WorkloadName } from './spec.ts';
 
 const HELP = `npm run bench -- [options]
-  --workloads w1,w5   which (default: all, and cold)
+  --workloads w1,w5   which (default: all, with cold and steady)
   --peers gradus,torch  which (default: gradus,torch,tfjs,jaxjs)
   --rounds 5          fresh processes for each peer and workload
   --seconds 6         time of each
@@ -49,14 +59,10 @@ async function measureWorkload(name: WorkloadName, { peers, rounds, seconds }: O
     if (settings.length === 0) failures[peer] = 'not installed (bench/setup.sh)';
     const trials: Racer[] = [];
     for (const setting of settings) {
-      try {
-        const run = await runPeer(setting, name, Math.min(seconds, Math.max(1, seconds / 3)));
-        say(`${name} trial ${title(setting)}: ${run.medianMs.toPrecision(4)} ms`);
-        trials.push({ setting, trial: run, runs: [] });
-      } catch (error) {
-        if (!(error instanceof PeerFailure)) throw error;
-        failures[peer] = error.message;
-      }
+      const run = await attempt(setting, name, Math.min(seconds, Math.max(1, seconds / 3)), failures);
+      if (!run) continue;
+      say(`${name} trial ${title(setting)}: ${run.medianMs.toPrecision(4)} ms`);
+      trials.push({ setting, trial: run, runs: [] });
     }
     for (const group of new Set(trials.map((t) => t.setting.group)))
       racers.push(fastest(trials.filter((t) => t.setting.group === group)));
@@ -64,7 +70,8 @@ async function measureWorkload(name: WorkloadName, { peers, rounds, seconds }: O
   for (let round = 0; round < rounds; round++)
     for (const { setting, trial, runs } of racers) {
       if (trial.medianMs > SLOW_STEP) continue;
-      const run = await runPeer(setting, name, seconds);
+      const run = await attempt(setting, name, seconds, failures);
+      if (!run) continue;
       say(`${name} round ${round + 1} ${title(setting)}: ${run.medianMs.toPrecision(4)} ms`);
       runs.push(run);
     }
@@ -77,6 +84,23 @@ async function measureWorkload(name: WorkloadName, { peers, rounds, seconds }: O
   }
   const disagreements = lossDisagreements(results);
   return { date: new Date().toISOString().slice(0, 10), loadBefore, peers: results, disagreements, failures };
+}
+
+/** A run, or undefined with the reason noted. */
+async function attempt(
+  setting: Setting,
+  name: WorkloadName,
+  seconds: number,
+  failures: Partial<Record<PeerName, string>>,
+): Promise<Run | undefined> {
+  try {
+    return await runPeer(setting, name, seconds);
+  } catch (error) {
+    if (!(error instanceof PeerFailure)) throw error;
+    say(`${name} ${title(setting)} failed: ${error.message}`);
+    failures[setting.peer] = `${setting.label}: ${error.message}`;
+    return undefined;
+  }
 }
 
 /** A setting in the race, with its trial run and its counted runs. */
@@ -99,15 +123,26 @@ async function measureColdStart({ peers, rounds }: Options): Promise<ColdResult>
     for (const peer of peers) {
       const setting = settingsOf(peer, 'w1')[0];
       if (!setting) continue;
-      const { wallMs } = await runPeer(setting, 'w1', 0);
-      // The first round only brings the files into the system's cache.
-      if (round > 0) walls.set(peer, [...(walls.get(peer) ?? []), wallMs]);
+      try {
+        const { wallMs } = await runPeer(setting, 'w1', 0);
+        // The first round only brings the files into the system's cache.
+        if (round > 0) walls.set(peer, [...(walls.get(peer) ?? []), wallMs]);
+      } catch (error) {
+        if (!(error instanceof PeerFailure)) throw error;
+        say(`cold start of ${PEER_TITLES[peer]} failed: ${error.message}`);
+      }
     }
   const entries = [...walls].map(([peer, ms]) => [
     peer,
     { medianMs: Math.round(median(ms)), minMs: Math.round(Math.min(...ms)), maxMs: Math.round(Math.max(...ms)) },
   ]);
   return Object.fromEntries(entries);
+}
+
+/** Gradus's memory over 10,000 steps of w1, for the compiled step and the bare loop. */
+async function measureSteadyMemory(): Promise<SteadyResult> {
+  const steps = 10_000;
+  return { compiled: await runSteady('w1', steps, false), loop: await runSteady('w1', steps, true) };
 }
 
 /** Writes beside the file and renames, so that an interrupted run leaves the old one. */
@@ -136,7 +171,7 @@ function list<T extends string>(text: string, known: readonly T[], what: string)
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      workloads: { type: 'string', default: 'w1,w2,w3,w4,w5,w6,cold' },
+      workloads: { type: 'string', default: 'w1,w2,w3,w4,w5,w6,cold,steady' },
       peers: { type: 'string', default: 'gradus,torch,tfjs,jaxjs' },
       rounds: { type: 'string', default: '5' },
       seconds: { type: 'string', default: '6' },
@@ -145,7 +180,7 @@ async function main(): Promise<void> {
     },
   });
   if (values.help) return void console.log(HELP);
-  const known = [...(Object.keys(WORKLOADS) as WorkloadName[]), 'cold' as const];
+  const known = [...(Object.keys(WORKLOADS) as WorkloadName[]), 'cold' as const, 'steady' as const];
   const work = list(values.workloads, known, 'workload');
   const peers = list(values.peers, Object.keys(PEER_TITLES) as PeerName[], 'peer');
   const options: Options = { peers, rounds: Number(values.rounds), seconds: Number(values.seconds) };
@@ -158,6 +193,7 @@ async function main(): Promise<void> {
     results = { ...JSON.parse(readFileSync(path, 'utf8')), machine: results.machine };
   for (const name of work) {
     if (name === 'cold') results = { ...results, cold: await measureColdStart(options) };
+    else if (name === 'steady') results = { ...results, steady: await measureSteadyMemory() };
     else results = { ...results, workloads: { ...results.workloads, [name]: await measureWorkload(name, options) } };
     if (!values.dry) writeWhole(path, `${JSON.stringify(results, null, 1)}\n`);
   }

@@ -193,6 +193,14 @@ export interface Measurement {
   readonly baseRssMb: number;
 }
 
+/** Memory in MB after a collection: resident, JavaScript heap, and memory outside of it. */
+export interface MemorySample {
+  readonly step: number;
+  readonly residentMb: number;
+  readonly heapMb: number;
+  readonly outsideMb: number;
+}
+
 /** Resident size of this process now. */
 export const residentMb = (): number => Math.round(process.memoryUsage.rss() / 2 ** 20);
 
