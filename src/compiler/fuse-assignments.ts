@@ -100,7 +100,7 @@ class Region {
     return node.inputs.every((raw, i) => {
       if (!raw || (node.op.type === 'Pow' && i === 1)) return true;
       const input = this.#resolve(raw);
-      if (input.dtype === 'bool') return this.absorbs(input);
+      if (input.dtype === 'bool') return isScalar(input) || this.absorbs(input);
       return input.dtype === 'float32' && (isScalar(input) || sameShape(input.shape, this.#shape));
     });
   }
@@ -194,10 +194,12 @@ function buildLoop(
     return index;
   };
   const instruction = (value: Value, region: Region): number => {
-    if (isScalar(value))
-      return value.constant
+    if (isScalar(value)) {
+      const scalar = value.constant
         ? push({ op: 'const', value: value.constant[0] })
         : push({ op: 'scalar', index: operand(scalars, value) });
+      return value.dtype === 'bool' ? push({ op: 'greater', a: scalar, b: push({ op: 'const', value: 0 }) }) : scalar;
+    }
     const { node } = value;
     if (!node || !region.absorbs(value)) return push({ op: 'load', array: operand(arrays, value) });
     const { type } = node.op;

@@ -2,6 +2,8 @@
 import { ArgumentError } from '../ir/errors.ts';
 import { Node, Value } from '../ir/graph.ts';
 import { identity } from '../ops/cast.ts';
+import { where } from '../ops/compare.ts';
+import { withGrad } from '../ops/define.ts';
 import { ownValue } from './autograd.ts';
 import type { Storage } from './storage.ts';
 import type { Tensor } from './tensor.ts';
@@ -37,6 +39,20 @@ function asLeaf(value: Value): Value {
   const node = new Node(identity.definition, [value], {}, undefined);
   node.outputs = [Value.output(value, node, 0, true)];
   return node.outputs[0];
+}
+
+/**
+ * Lets all pending assignments happen only if `ok` (a bool scalar) turns out true when the program runs; otherwise every
+ * storage keeps its elements. A training step whose gradient is not finite then changes nothing.
+ */
+export function guardAssignments(ok: Value): void {
+  withGrad(false, () => {
+    for (const [tensor, { storage, value, requiresGrad }] of [...pending]) {
+      pending.delete(tensor);
+      tensor.value = storage.value(requiresGrad);
+      recordAssignment(tensor, where(ok, value, storage.value(false)));
+    }
+  });
 }
 
 /** Drops a pending assignment. @returns the tensor's storage. */

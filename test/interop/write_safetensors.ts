@@ -1,5 +1,5 @@
 /** @file Writes the file that read_safetensors.py checks: `npx tsx -C gradus-source test/interop/write_safetensors.ts PATH`. */
-import { saveSafetensors } from '../../src/hub/safetensors.ts';
+import { saveSafetensors } from '../../src/train/safetensors.ts';
 
 await saveSafetensors(
   process.argv[2],

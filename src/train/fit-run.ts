@@ -1,0 +1,276 @@
+/** @file One call of Trainer.fit: the loop over epochs and steps, with its state saved and restored exactly. */
+import { ArgumentError, FormatError } from '../ir/errors.ts';
+import type { Module } from '../nn/module.ts';
+import type { Scheduler } from '../optim/index.ts';
+import { type GeneratorState, getRngState, setRngState, Tensor } from '../tensor/index.ts';
+import type { Callback, Json, Logs, TrainContext } from './callback.ts';
+import { type CheckpointState, latestCheckpoint, loadCheckpoint, saveCheckpoint, snapshot } from './checkpoint.ts';
+import { diagnose } from './diagnose.ts';
+import { isLowerBetter, monitored } from './early-stopping.ts';
+import { nodeFiles } from './files.ts';
+import { InterruptWatch } from './interrupt.ts';
+import type { Batch } from './step.ts';
+import { batchSize, Tally } from './tally.ts';
+import { type BatchSource, type FitOptions, type FitResult, InterruptedError, type Trainer } from './trainer.ts';
+
+const version = 1;
+
+/** The number of batches of a source, if it knows. */
+function lengthOf(source: BatchSource): number | undefined {
+  try {
+    return source.length;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Iterates a source once; plain iterables work too. */
+export async function* batches(source: BatchSource): AsyncGenerator<Batch> {
+  if (source[Symbol.asyncIterator] || source[Symbol.iterator]) yield* source as AsyncIterable<Batch>;
+  else throw new ArgumentError('a batch source must be a DataLoader or another iterable of batches');
+}
+
+/** The loop and everything it must remember. */
+export class FitRun<M extends Module> implements TrainContext {
+  readonly #trainer: Trainer<M>;
+  readonly #source: BatchSource;
+  readonly #options: FitOptions;
+  readonly #callbacks: readonly Callback[];
+  readonly #scheduler: Scheduler | undefined;
+  readonly #history: Logs[] = [];
+  readonly #watch = new InterruptWatch();
+  #best: { epoch: number; score: number } | undefined;
+  #bestWeights: Record<string, Awaited<ReturnType<typeof snapshot>>[string]> | undefined;
+  #stopReason: string | undefined;
+  #resumedTally: Json = null;
+  /** A finished optimiser step after which no checkpoint was taken yet. */
+  #dirty = false;
+  epoch = 0;
+  step = 0;
+
+  constructor(trainer: Trainer<M>, source: BatchSource, options: FitOptions) {
+    if (!Number.isInteger(options.epochs) || options.epochs < 1)
+      throw new ArgumentError(`fit: epochs must be a whole number of at least 1, found ${options.epochs}`);
+    this.#trainer = trainer;
+    this.#source = source;
+    this.#options = options;
+    this.#callbacks = trainer.internals.options.callbacks ?? [];
+    const { schedule, accumulate = 1 } = trainer.internals.options;
+    const perEpoch = lengthOf(source);
+    const total = perEpoch === undefined ? undefined : Math.ceil(perEpoch / accumulate) * options.epochs;
+    this.#scheduler = schedule?.(trainer.optimizer, total);
+  }
+
+  get model(): Module {
+    return this.#trainer.model;
+  }
+
+  get optimizer() {
+    return this.#trainer.optimizer;
+  }
+
+  get epochs(): number {
+    return this.#options.epochs;
+  }
+
+  get out(): string | undefined {
+    return this.#trainer.internals.options.out;
+  }
+
+  get stepsPerEpoch(): number | undefined {
+    const length = lengthOf(this.#source);
+    return length === undefined ? undefined : Math.ceil(length / (this.#trainer.internals.options.accumulate ?? 1));
+  }
+
+  stop(reason: string): void {
+    this.#stopReason ??= reason;
+  }
+
+  async execute(): Promise<FitResult> {
+    try {
+      if (this.#options.resume) await this.#resume();
+      await this.#call('onFitStart');
+      while (this.epoch < this.epochs && this.#stopReason === undefined) await this.#runEpoch();
+      await this.#restoreBest();
+      await this.#call('onFitEnd');
+    } finally {
+      this.#watch.close();
+      this.model.eval();
+    }
+    return { history: this.#history, stopped: this.#stopReason, bestEpoch: this.#best?.epoch };
+  }
+
+  async #runEpoch(): Promise<void> {
+    this.model.train();
+    await this.#call('onEpochStart');
+    const tally = new Tally(this.#trainer.internals.metrics);
+    if (this.#resumedTally) tally.loadStateDict(this.#resumedTally);
+    this.#resumedTally = null;
+    const { accumulate = 1 } = this.#trainer.internals.options;
+    const total = lengthOf(this.#source);
+    let position = 0;
+    for await (const batch of batches(this.#source)) {
+      position++;
+      // The last batches of an epoch may be fewer than a full accumulation; they update all the same.
+      const last = position % accumulate === 0 || position === total;
+      await this.#runBatch(batch, last, tally);
+      if (last) await this.#afterStep(tally);
+      if (this.#stopReason !== undefined) break;
+    }
+    if (!tally.samples)
+      throw new ArgumentError('fit: the training source gave no batches; check the data set and dropLast');
+    await this.#finishEpoch(tally);
+  }
+
+  async #runBatch(batch: Batch, last: boolean, tally: Tally): Promise<void> {
+    const { loss, ok, output } = await this.#trainer.trainStep.run(batch, last);
+    if (!(await ok.item()))
+      throw await diagnose(this.#trainer.model, this.#trainer.internals.step, batch, this.step + 1);
+    await tally.add(batch, loss, output, batch.y instanceof Tensor ? batch.y : undefined);
+    if (!last) return;
+    this.step++;
+    this.#dirty = true;
+    const logs = {
+      loss: await loss.item(),
+      lr: this.#learningRate(),
+      samples: batchSize(batch),
+      epochLoss: tally.logs('').loss,
+    };
+    this.#scheduler?.step();
+    for (const callback of this.#callbacks) await callback.onStepEnd?.(this, logs);
+  }
+
+  #learningRate(): number {
+    const { hyper } = this.optimizer.groups[0];
+    return (hyper as { lr?: number }).lr ?? Number.NaN;
+  }
+
+  async #afterStep(tally: Tally): Promise<void> {
+    const every = this.#trainer.internals.options.checkpoint?.every;
+    if (every && this.step % every === 0) await this.#checkpoint(tally);
+    if (this.#watch.requested) await this.#interrupt(tally);
+  }
+
+  async #finishEpoch(tally: Tally): Promise<void> {
+    this.epoch++;
+    const logs: Logs = { ...tally.logs(''), lr: this.#learningRate() };
+    const { validation } = this.#options;
+    if (validation) {
+      const evaluated = await this.#trainer.evaluate(validation);
+      for (const [name, value] of Object.entries(evaluated)) logs[`val_${name}`] = value;
+      for (const callback of this.#callbacks) await callback.onEvaluateEnd?.(this, logs);
+    }
+    this.#history.push(logs);
+    await this.#keepBest(logs);
+    for (const callback of this.#callbacks) await callback.onEpochEnd?.(this, logs);
+    await this.#checkpoint(undefined);
+    if (this.#watch.requested && this.epoch < this.epochs) await this.#interrupt(undefined);
+  }
+
+  async #keepBest(logs: Logs): Promise<void> {
+    const { validation, restoreBest = validation !== undefined, monitor, mode } = this.#options;
+    if (!restoreBest) return;
+    const name = monitor ?? (validation ? 'val_loss' : 'loss');
+    const score = monitored(logs, name);
+    const better = isLowerBetter({ monitor: name, ...(mode ? { mode } : {}) })
+      ? score < (this.#best?.score ?? Number.POSITIVE_INFINITY)
+      : score > (this.#best?.score ?? Number.NEGATIVE_INFINITY);
+    if (!better) return;
+    this.#best = { epoch: this.epoch, score };
+    this.#bestWeights = await snapshot(this.model.stateDict());
+    if (this.out !== undefined) await this.#save('best', undefined, 1);
+  }
+
+  async #restoreBest(): Promise<void> {
+    if (!this.#best || this.#best.epoch === this.epoch) return;
+    const folder = this.#folder('best');
+    const path = this.#bestWeights || folder === undefined ? undefined : await latestCheckpoint(folder);
+    const weights = this.#bestWeights ?? (path === undefined ? undefined : (await loadCheckpoint(path)).model);
+    if (weights) await this.model.loadStateDict(weights);
+  }
+
+  #folder(name: string): string | undefined {
+    return this.out === undefined ? undefined : nodeFiles().path.join(this.out, name);
+  }
+
+  async #checkpoint(tally: Tally | undefined): Promise<void> {
+    if (this.out === undefined || (!this.#dirty && tally)) return;
+    await this.#save('checkpoints', tally, this.#trainer.internals.options.checkpoint?.keep ?? 2);
+    this.#dirty = false;
+  }
+
+  async #save(name: string, tally: Tally | undefined, keep: number): Promise<void> {
+    const optimizer = this.optimizer.stateDict();
+    const { ema } = this.#trainer.internals;
+    const tensors = { ...optimizer.tensors };
+    for (const [key, value] of Object.entries(ema?.stateDict() ?? {})) tensors[`ema.${key}`] = value;
+    const state: CheckpointState = {
+      version,
+      epoch: this.epoch,
+      step: this.step,
+      tally: tally?.stateDict() ?? null,
+      optimizer: { step: optimizer.step, groups: optimizer.groups as Json },
+      scheduler: (this.#scheduler?.stateDict() ?? null) as Json,
+      rng: { ...getRngState() },
+      loader: (this.#source.state?.() ?? null) as Json,
+      best: this.#best ?? null,
+      history: this.#history,
+      callbacks: Object.fromEntries(this.#callbacks.map((c) => [c.name, c.stateDict?.() ?? null])),
+    };
+    const content = { state, model: await snapshot(this.model.stateDict()), optimizer: await snapshot(tensors) };
+    await saveCheckpoint(this.#folder(name) as string, this.step, content, keep);
+  }
+
+  async #resume(): Promise<void> {
+    const folder = this.#folder('checkpoints');
+    if (folder === undefined)
+      throw new ArgumentError('fit: resume needs the Trainer option `out`, the folder of the run');
+    const path = await latestCheckpoint(folder);
+    if (path === undefined) return;
+    const { state, model, optimizer } = await loadCheckpoint(path);
+    if (state.version !== version)
+      throw new FormatError(`${path}: checkpoint version ${state.version}; this Gradus reads version ${version}`);
+    await this.model.loadStateDict(model);
+    const { ema } = this.#trainer.internals;
+    const isEma = (key: string) => key.startsWith('ema.');
+    const entries = Object.entries(optimizer);
+    const saved = state.optimizer as { step: number; groups: Record<string, unknown>[] };
+    await this.optimizer.loadStateDict({
+      ...saved,
+      tensors: Object.fromEntries(entries.filter(([key]) => !isEma(key))),
+    });
+    await ema?.loadStateDict(
+      Object.fromEntries(entries.filter(([key]) => isEma(key)).map(([key, t]) => [key.slice(4), t])),
+    );
+    this.epoch = state.epoch as number;
+    this.step = state.step as number;
+    this.#resumedTally = state.tally;
+    this.#best = (state.best as { epoch: number; score: number } | null) ?? undefined;
+    this.#history.push(...(state.history as Logs[]));
+    if (state.scheduler && this.#scheduler) this.#scheduler.loadStateDict(state.scheduler as never);
+    if (state.loader) this.#source.load?.(state.loader as never);
+    for (const callback of this.#callbacks) {
+      const own = (state.callbacks as Record<string, Json>)[callback.name];
+      if (own !== undefined && own !== null) callback.loadStateDict?.(own);
+    }
+    setRngState(state.rng as unknown as GeneratorState);
+  }
+
+  async #interrupt(tally: Tally | undefined): Promise<never> {
+    await this.#checkpoint(tally);
+    const where =
+      this.out === undefined
+        ? 'nothing was kept: set `out` to keep checkpoints'
+        : `checkpoint saved in ${this.out}; fit with { resume: true } goes on`;
+    const message = `interrupted at step ${this.step}; ${where}`;
+    for (const callback of this.#callbacks) await callback.onFitEnd?.(this);
+    if ((this.#options.onInterrupt ?? 'exit') === 'throw' || typeof process !== 'object')
+      throw new InterruptedError(message);
+    console.error(message);
+    process.exit(130);
+  }
+
+  async #call(hook: 'onFitStart' | 'onEpochStart' | 'onFitEnd'): Promise<void> {
+    for (const callback of this.#callbacks) await callback[hook]?.(this);
+  }
+}

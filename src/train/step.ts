@@ -1,0 +1,186 @@
+/** @file One training or evaluation step as a compiled program. */
+import { ArgumentError } from '../ir/errors.ts';
+import type { Module } from '../nn/module.ts';
+import { Buffer } from '../nn/module.ts';
+import type { EMA, Optimizer } from '../optim/index.ts';
+import { clipGradNorm, clipGradValue } from '../optim/index.ts';
+import { guardAssignments } from '../tensor/assignments.ts';
+import { compile, noGrad, Tensor, zeros } from '../tensor/index.ts';
+
+/** A batch: tensors by name (`{ x, y }`); other fields pass through untouched and are not part of the program. */
+export type Batch = Readonly<Record<string, unknown>>;
+
+/** What a step makes of a batch. */
+export interface StepResult {
+  /** Scalar. */
+  readonly loss: Tensor;
+  /** For metrics: predictions and what they should have been. */
+  readonly output?: Tensor;
+  readonly target?: Tensor;
+}
+
+/** How a batch becomes a loss; must be pure tensor code (it is compiled). */
+export type StepFunction<M extends Module> = (model: M, batch: Batch) => StepResult;
+
+export type LossFunction = (output: Tensor, target: Tensor) => Tensor;
+
+/** The default step: batches are `{ x, y }`; loss(model.forward(x), y). */
+export function supervised<M extends Module>(loss: LossFunction): StepFunction<M> {
+  return (model, batch) => {
+    const { x, y } = batch;
+    if (!(x instanceof Tensor) || !(y instanceof Tensor))
+      throw new ArgumentError(
+        `a batch must be { x, y } with tensors, found fields ${Object.keys(batch).join(', ') || 'none'}; pass a \`step\` function to the Trainer for other batches`,
+      );
+    const output = model.forward(...([x] as never[])) as Tensor;
+    return { loss: loss(output, y), output, target: y };
+  };
+}
+
+export interface TrainStepOptions {
+  /** Micro-batches whose gradients are averaged before each update; default 1. */
+  accumulate: number;
+  clipNorm?: number;
+  clipValue?: number;
+  ema?: EMA;
+  /** Whether outputs are wanted for metrics. */
+  keepOutput: boolean;
+}
+
+/** What comes back from the program. `ok` is 0 where loss or gradients were not finite; then nothing was changed. */
+export interface StepOutcome {
+  readonly loss: Tensor;
+  readonly ok: Tensor;
+  readonly output: Tensor | undefined;
+}
+
+type Compiled = (...tensors: Tensor[]) => Promise<Record<string, Tensor>>;
+
+/** Caches one compiled function per set of field names. */
+function perFields(make: (names: readonly string[]) => Compiled): (batch: Batch) => Promise<Record<string, Tensor>> {
+  const compiled = new Map<string, Compiled>();
+  return async (batch) => {
+    const names = Object.keys(batch).filter((name) => batch[name] instanceof Tensor);
+    const key = names.join();
+    let run = compiled.get(key);
+    if (!run) {
+      run = make(names);
+      compiled.set(key, run);
+    }
+    return await run(...names.map((name) => batch[name] as Tensor));
+  };
+}
+
+const batchOf = (names: readonly string[], tensors: readonly Tensor[]): Batch =>
+  Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
+
+/** True unless an element of loss or gradients is NaN or infinite: their sum times zero is then NaN. */
+function allFinite(loss: Tensor, gradients: readonly Tensor[]): Tensor {
+  const total = gradients.reduce((sum, g) => sum.add(g.sum()), loss.sum());
+  return total.mul(0).eq(0);
+}
+
+/** Compiles training: forward, backward, clipping, update and guard are one program per batch signature. */
+export class TrainStep<M extends Module> {
+  readonly #model: M;
+  readonly #step: StepFunction<M>;
+  readonly #optimizer: Optimizer;
+  readonly #options: TrainStepOptions;
+  readonly #accumulators: Map<Tensor, Buffer>;
+  readonly #update: (batch: Batch) => Promise<Record<string, Tensor>>;
+  readonly #gather: (batch: Batch) => Promise<Record<string, Tensor>>;
+
+  constructor(model: M, step: StepFunction<M>, optimizer: Optimizer, options: TrainStepOptions) {
+    this.#model = model;
+    this.#step = step;
+    this.#optimizer = optimizer;
+    this.#options = options;
+    const accumulating = options.accumulate > 1 ? optimizer.parameters().filter((p) => p.requiresGrad) : [];
+    this.#accumulators = new Map(accumulating.map((p) => [p, new Buffer(zeros(p.shape))]));
+    this.#update = perFields((names) =>
+      compile(async (...tensors) => await this.#traceUpdate(batchOf(names, tensors))),
+    );
+    this.#gather = perFields((names) => compile(async (...tensors) => this.#traceGather(batchOf(names, tensors))));
+  }
+
+  /** Runs one micro-batch; `last` of an accumulation updates the parameters. */
+  async run(batch: Batch, last: boolean): Promise<StepOutcome> {
+    const { loss, ok, output } = await (last ? this.#update(batch) : this.#gather(batch));
+    return { loss, ok, output };
+  }
+
+  #forwardBackward(batch: Batch): StepResult {
+    this.#optimizer.zeroGrad();
+    const result = this.#step(this.#model, batch);
+    if (result.loss.numel() !== 1)
+      throw new ArgumentError(
+        `the loss must be a scalar, found shape [${result.loss.shape}]; use reduction 'mean' or .mean()`,
+      );
+    result.loss.backward();
+    return result;
+  }
+
+  #gradients(): Tensor[] {
+    return this.#optimizer.parameters().flatMap((p) => (p.grad ? [p.grad] : []));
+  }
+
+  #outcome({ loss, output }: StepResult, ok: Tensor): Record<string, Tensor> {
+    return this.#options.keepOutput && output ? { loss, ok, output } : { loss, ok };
+  }
+
+  #traceGather(batch: Batch): Record<string, Tensor> {
+    const result = this.#forwardBackward(batch);
+    return noGrad(() => {
+      const ok = allFinite(result.loss, this.#gradients());
+      for (const [parameter, sum] of this.#accumulators) if (parameter.grad) sum.assign(sum.add(parameter.grad));
+      guardAssignments(ok.value);
+      return this.#outcome(result, ok);
+    });
+  }
+
+  async #traceUpdate(batch: Batch): Promise<Record<string, Tensor>> {
+    const { accumulate, clipNorm, clipValue, ema } = this.#options;
+    const result = this.#forwardBackward(batch);
+    const ok = noGrad(() => {
+      for (const [parameter, sum] of this.#accumulators) {
+        if (!parameter.grad) continue;
+        parameter.grad = sum.add(parameter.grad).div(accumulate);
+        sum.assign(sum.mul(0));
+      }
+      const finite = allFinite(result.loss, this.#gradients());
+      if (clipValue !== undefined) clipGradValue(this.#optimizer.parameters(), clipValue);
+      if (clipNorm !== undefined) clipGradNorm(this.#optimizer.parameters(), clipNorm);
+      return finite;
+    });
+    await this.#optimizer.step();
+    noGrad(() => {
+      ema?.update();
+      guardAssignments(ok.value);
+    });
+    return this.#outcome(result, ok);
+  }
+}
+
+/** Compiles evaluation: forward and loss without gradients. */
+export function evaluationStep<M extends Module>(
+  model: M,
+  step: StepFunction<M>,
+): (batch: Batch) => Promise<Record<string, Tensor>> {
+  return perFields((names) =>
+    compile(async (...tensors) =>
+      noGrad(() => {
+        const { loss, output, target } = step(model, batchOf(names, tensors));
+        return { loss, ...(output ? { output } : {}), ...(target ? { target } : {}) };
+      }),
+    ),
+  );
+}
+
+/** Compiles prediction: the model's output for the batch's `x`. */
+export function predictionStep(model: Module): (batch: Batch) => Promise<Record<string, Tensor>> {
+  return perFields((names) =>
+    compile(async (...tensors) =>
+      noGrad(() => ({ output: model.forward(...([batchOf(names, tensors).x] as never[])) as Tensor })),
+    ),
+  );
+}
