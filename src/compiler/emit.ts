@@ -23,7 +23,7 @@ export interface EmittedModel {
   readonly outputNames: readonly string[];
 }
 
-const dtypeAttributes = new Set(['to', 'dtype', 'output_dtype', 'softmax_precision', 'stash_type']);
+const dtypeAttributes = new Set(['to', 'dtype', 'output_dtype', 'output_datatype', 'softmax_precision', 'stash_type']);
 
 function attribute(name: string, value: Attr): AttributeProto {
   if (dtypeAttributes.has(name) && typeof value === 'string')
@@ -74,7 +74,8 @@ class Emitter {
   }
 
   node(node: Node): void {
-    if (node.op.domain === 'gradus') throw new UnsupportedError(`internal: operator ${node.op.type} was not lowered`);
+    if (node.op.domain === 'gradus' || node.op.lowered)
+      throw new UnsupportedError(`internal: operator ${node.op.type} was not lowered`);
     const keep = node.op.optionalOutputs ?? node.outputs.length;
     const output = node.outputs.map((v, i) => {
       if (i >= keep && !this.#used.has(v)) return '';

@@ -1,13 +1,16 @@
 /** @file Lowering: internal operators become standard ones. */
-import { topologicalOrder, type Value } from '../ir/graph.ts';
+import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { rewrite } from './rewrite.ts';
 
-/** Replaces every operator of domain 'gradus' by its decomposition; decompositions may nest. */
+/** Whether the engine does not know an operator. */
+const isInternal = (node: Node) => node.op.domain === 'gradus' || node.op.lowered === true;
+
+/** Replaces every internal operator by its decomposition; decompositions may nest. */
 export function decomposeInternal(outputs: readonly Value[]): Value[] {
   let current = [...outputs];
-  while (topologicalOrder(current).some((node) => node.op.domain === 'gradus'))
+  while (topologicalOrder(current).some(isInternal))
     current = rewrite(current, (node, inputs) => {
-      if (node.op.domain !== 'gradus') return undefined;
+      if (!isInternal(node)) return undefined;
       const result = node.op.decompose?.(inputs as readonly Value[], node.attrs);
       return result === undefined ? undefined : asList(result);
     });

@@ -39,7 +39,7 @@ function merged(node: Node, inputs: readonly (Value | null)[], numbering: Map<st
   if (!outputs) {
     const same = inputs.every((v, i) => v === node.inputs[i]);
     outputs = same ? node.outputs : apply(node.op, inputs, node.attrs);
-    numbering.set(key, outputs);
+    if (!node.op.random) numbering.set(key, outputs);
   }
   return outputs;
 }

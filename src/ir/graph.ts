@@ -55,6 +55,10 @@ export interface OpDefinition {
   readonly decompose?: (inputs: readonly Value[], attrs: Attrs) => Value | readonly Value[];
   /** Outputs from this index on may be left out of the emitted node when nobody uses them. */
   readonly optionalOutputs?: number;
+  /** Draws random numbers: two equal nodes are two draws, and are not merged. */
+  readonly random?: boolean;
+  /** Newer than the opset that is emitted, so it is decomposed like an operator of domain 'gradus'. */
+  readonly lowered?: boolean;
 }
 
 /** What an input value stands for at run time; the tensor layer decides (a storage, a scalar that changes per step). */

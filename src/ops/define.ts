@@ -15,7 +15,7 @@ export type OpArguments = readonly (Operand | Attrs)[];
 
 export interface OpSpec {
   /** Default ai.onnx. */
-  domain?: '' | 'com.microsoft' | 'gradus';
+  domain?: '' | 'com.microsoft' | 'com.microsoft.nchwc' | 'gradus';
   /** Output type, or types, from the inputs; throws ShapeError or DTypeError where they do not fit. */
   infer: OpDefinition['infer'];
   /** Elements of the (only) output when every input is a constant. */
@@ -26,6 +26,10 @@ export interface OpSpec {
   /** The same result from other operators; needed for domain 'gradus', and where a device has no kernel. */
   decompose?: OpDefinition['decompose'];
   optionalOutputs?: number;
+  /** Equal nodes are different draws. */
+  random?: boolean;
+  /** The engine does not know the operator: always decomposed. */
+  lowered?: boolean;
 }
 
 export type Op = ((...args: OpArguments) => Value) & { readonly definition: OpDefinition };

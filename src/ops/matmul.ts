@@ -6,7 +6,8 @@ import { mul } from './arithmetic.ts';
 import { defineOp, requireRank, requireSameDType, type } from './define.ts';
 import { reshape, swapLast } from './movement.ts';
 
-function matMulShape(a: Shape, b: Shape): Shape {
+/** The shape of a matrix product under NumPy's rules. @throws ShapeError where the operands do not fit. */
+export function matMulShape(a: Shape, b: Shape): Shape {
   if (a.length === 0 || b.length === 0)
     throw new ShapeError('matmul needs tensors of at least one dimension, found a scalar; use mul');
   const left = a.length === 1 ? [1, ...a] : a;

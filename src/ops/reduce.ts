@@ -1,14 +1,16 @@
 /** @file Reductions over axes. */
-import { dtypes } from '../ir/dtype.ts';
+import { dtypes, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError } from '../ir/errors.ts';
-import { type Attrs, constant, type GradientRule, type Value } from '../ir/graph.ts';
+import { type Attrs, constant, type GradientRule, type TensorType, type Value } from '../ir/graph.ts';
 import { normalizeAxes, type Shape, sizeOf } from '../ir/shape.ts';
-import { add, div, mul } from './arithmetic.ts';
+import { add, div, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
 import { equal } from './compare.ts';
+import { productOfOthers } from './cumulative.ts';
 import { constantInts, defineOp, requireFloat, type } from './define.ts';
 import { abs, exp, log, sign } from './elementwise.ts';
-import { expand, ints, reshape } from './movement.ts';
+import { broadcastOffsets } from './fold.ts';
+import { expand, ints, reshape, transpose } from './movement.ts';
 
 /** The axes a reduction runs over, counted from the front. */
 export function reducedAxes(inputs: readonly Value[], attrs: Attrs): number[] {
@@ -45,24 +47,34 @@ const reduceGradient =
     return [expand(dx, inputs[0].shape)];
   };
 
+/** Folding: every element of a constant goes into the cell of the result that it belongs to. */
+function foldReduce(start: number, f: (a: number, b: number) => number) {
+  return ([x, axes]: readonly Value[], attrs: Attrs, output: TensorType): NumericArray | undefined => {
+    if (!x.constant || output.dtype === 'float16' || output.dtype === 'bfloat16') return undefined;
+    const kept = keptShape([x, axes], attrs);
+    const cells = broadcastOffsets(kept, x.shape);
+    const out = new dtypes[output.dtype].array(sizeOf(kept)).fill(start);
+    for (let i = 0; i < cells.length; i++) out[cells[i]] = f(out[cells[i]], x.constant[i]);
+    return out;
+  };
+}
+
+/** With no axis to reduce (or only axes of size 1), a reduction that leaves single elements alone is a reshape. */
+const simplifyReduce = (inputs: readonly Value[], attrs: Attrs): Value | undefined => {
+  const axes = reducedAxes(inputs, attrs);
+  return axes.every((a) => inputs[0].shape[a] === 1) ? reshape(inputs[0], reducedShape(inputs, attrs)) : undefined;
+};
+
 export const reduceSum = defineOp('ReduceSum', {
   infer: inferReduce,
-  simplify: (inputs, attrs) => {
-    const axes = reducedAxes(inputs, attrs);
-    return axes.every((a) => inputs[0].shape[a] === 1) ? reshape(inputs[0], reducedShape(inputs, attrs)) : undefined;
-  },
-  fold: ([x, axes], attrs, output) => {
-    const isTotal = reducedAxes([x, axes], attrs).length === x.rank;
-    if (!x.constant || !isTotal || output.dtype === 'float16' || output.dtype === 'bfloat16') return undefined;
-    let total = 0;
-    for (const element of x.constant) total += element;
-    return new dtypes[output.dtype].array(1).fill(total);
-  },
+  simplify: simplifyReduce,
+  fold: foldReduce(0, (a, b) => a + b),
   gradient: reduceGradient((_x, _y, dy) => dy),
 });
 
 export const reduceMean = defineOp('ReduceMean', {
-  infer: inferFloatReduce,
+  infer: inferReduce,
+  simplify: simplifyReduce,
   gradient: reduceGradient((x, _y, dy, count) => mul(dy, constant(1 / count, x.dtype))),
 });
 
@@ -73,8 +85,37 @@ const extremum = reduceGradient((x, y, dy) => {
   return mul(hit, div(dy, reduceSum(hit, ints(axes), { noop_with_empty_axes: 1 })));
 });
 
-export const reduceMax = defineOp('ReduceMax', { infer: inferReduce, gradient: extremum });
-export const reduceMin = defineOp('ReduceMin', { infer: inferReduce, gradient: extremum });
+export const reduceMax = defineOp('ReduceMax', {
+  infer: inferReduce,
+  fold: foldReduce(Number.NEGATIVE_INFINITY, Math.max),
+  simplify: simplifyReduce,
+  gradient: extremum,
+});
+
+export const reduceMin = defineOp('ReduceMin', {
+  infer: inferReduce,
+  fold: foldReduce(Number.POSITIVE_INFINITY, Math.min),
+  simplify: simplifyReduce,
+  gradient: extremum,
+});
+
+/** Product. Its gradient, the product of all other elements, is exact where elements are 0. */
+export const reduceProd = defineOp('ReduceProd', {
+  infer: inferReduce,
+  fold: foldReduce(1, (a, b) => a * b),
+  simplify: simplifyReduce,
+  gradient: ({ inputs, attrs }, [dy]) => {
+    if (!dy) return [];
+    const [x] = inputs;
+    const axes = reducedAxes(inputs, attrs);
+    const perm = [...x.shape.keys()].filter((i) => !axes.includes(i)).concat(axes);
+    const moved = transpose(x, { perm });
+    const rest = moved.shape.slice(0, x.rank - axes.length);
+    const others = productOfOthers(reshape(moved, [...rest, x.size / sizeOf(rest) || 0]), rest.length);
+    const placed = transpose(reshape(others, moved.shape), { perm: perm.map((_, i) => perm.indexOf(i)) });
+    return [mul(placed, reshape(dy, keptShape(inputs, attrs)))];
+  },
+});
 
 export const reduceL1 = defineOp('ReduceL1', {
   infer: inferReduce,
@@ -104,7 +145,7 @@ export const reduceLogSum = defineOp('ReduceLogSum', {
 
 export const reduceLogSumExp = defineOp('ReduceLogSumExp', {
   infer: inferFloatReduce,
-  gradient: reduceGradient((x, y, dy) => mul(dy, exp(add(x, mul(y, constant(-1, y.dtype)))))),
+  gradient: reduceGradient((x, y, dy) => mul(dy, exp(sub(x, y)))),
 });
 
 /** Index (int64) of the largest or smallest element along `axis`. */

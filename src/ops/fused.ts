@@ -1,0 +1,80 @@
+/** @file Fused operators of ONNX Runtime (domain com.microsoft) that hub files contain. */
+import { ShapeError } from '../ir/errors.ts';
+import type { Attrs, Value } from '../ir/graph.ts';
+import { formatShape, sameShape } from '../ir/shape.ts';
+import { add, mul } from './arithmetic.ts';
+import { defineOp, requireSameDType, type } from './define.ts';
+import { gelu, geluSlope, swish } from './gelu.ts';
+import { matMul, matMulShape } from './matmul.ts';
+import { swapLast, transpose } from './movement.ts';
+import { inferFloat, numberAttr, scalar, slope } from './unary.ts';
+
+/** The operand of FusedMatMul as a plain matrix product takes it: batch axes rotated, then the last two swapped. */
+function arranged(x: Value, swapped: boolean, batchSwapped: boolean): Value {
+  if (x.rank < 2) return x;
+  // transBatch moves the row axis in front of the batch axes: [m, batch..., k] stands for [batch..., m, k].
+  const rows = batchSwapped ? transpose(x, { perm: [...x.shape.keys()].slice(1, -1).concat(0, x.rank - 1) }) : x;
+  return swapped ? swapLast(rows) : rows;
+}
+
+function fusedOperands([a, b]: readonly Value[], attrs: Attrs): [Value, Value] {
+  return [
+    arranged(a, attrs.transA === 1, attrs.transBatchA === 1),
+    arranged(b, attrs.transB === 1, attrs.transBatchB === 1),
+  ];
+}
+
+function fusedMatMulParts(inputs: readonly Value[], attrs: Attrs): Value {
+  const product = matMul(...fusedOperands(inputs, attrs));
+  const alpha = numberAttr(attrs, 'alpha', 1);
+  return alpha === 1 ? product : mul(product, scalar(product, alpha));
+}
+
+/** alpha times the matrix product, the operands transposed on request without a copy. CPU only. */
+export const fusedMatMul = defineOp('FusedMatMul', {
+  domain: 'com.microsoft',
+  infer: (inputs, attrs) => {
+    const [a, b] = fusedOperands(inputs, attrs);
+    return type(requireSameDType(a, b), matMulShape(a.shape, b.shape));
+  },
+  gradient: 'decompose',
+  decompose: fusedMatMulParts,
+});
+
+/** Gelu with the exact normal distribution function. */
+export const contribGelu = defineOp('Gelu', {
+  domain: 'com.microsoft',
+  infer: inferFloat,
+  gradient: slope((x) => geluSlope(x)),
+  decompose: ([x]) => gelu(x),
+});
+
+const inferBias = ([x, bias]: readonly Value[]) => {
+  if (bias && !sameShape(bias.shape, x.shape.slice(-1)))
+    throw new ShapeError(`the bias must have shape [${x.shape[x.rank - 1]}], found ${formatShape(bias.shape)}`);
+  return inferFloat([x]);
+};
+
+/** Gelu by tanh of x plus an optional bias. */
+export const fastGelu = defineOp('FastGelu', {
+  domain: 'com.microsoft',
+  infer: inferBias,
+  gradient: 'decompose',
+  decompose: ([x, bias]) => gelu(bias ? add(x, bias) : x, { approximate: 'tanh' }),
+});
+
+/** Exact Gelu of x plus a bias. */
+export const biasGelu = defineOp('BiasGelu', {
+  domain: 'com.microsoft',
+  infer: inferBias,
+  gradient: 'decompose',
+  decompose: ([x, bias]) => gelu(add(x, bias)),
+});
+
+/** x sigmoid(alpha x), alpha 1.702 by default. */
+export const quickGelu = defineOp('QuickGelu', {
+  domain: 'com.microsoft',
+  infer: inferFloat,
+  gradient: 'decompose',
+  decompose: ([x], attrs) => swish(x, { alpha: numberAttr(attrs, 'alpha', 1.702) }),
+});
