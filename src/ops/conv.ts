@@ -1,0 +1,2 @@
+/** @file Convolutions. */
+export { channelSum, conv, convGradInput, convGradWeight, convTranspose } from './conv/conv.ts';

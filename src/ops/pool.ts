@@ -1,0 +1,4 @@
+/** @file Pools. */
+export { averagePool, averagePoolGrad, globalAveragePool } from './pool/average.ts';
+export { globalLpPool, lpPool } from './pool/lp.ts';
+export { globalMaxPool, maxPool, maxPoolGrad, maxUnpool } from './pool/max.ts';

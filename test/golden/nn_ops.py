@@ -1,0 +1,188 @@
+"""Golden values of the neural-network operators at ONNX's level: `python nn_ops.py` writes nn_ops.json.
+
+`options` are ONNX attributes, `args` the operands x0, x1, ... (a gap is an absent optional operand). Outputs and
+gradients come from PyTorch where it has the function, and are checked against ONNX Runtime's own kernel; otherwise the
+outputs are ONNX Runtime's and there are no gradients.
+"""
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+import torch.nn.functional as F
+from onnx import helper
+
+from common import Golden, distinct, ints, named, normal, uniform, values
+
+g = Golden("nn_ops")
+# ONNX Runtime has no kernels for the newest versions of some operators.
+OPSET = {"GlobalLpPool": 21}
+
+
+def run_ort(op, args, attrs, outputs):
+    count = 1 + max(int(k[1:]) for k in args)
+    names = [f"x{i}" if f"x{i}" in args else "" for i in range(count)]
+    feeds = {k: v.detach().numpy() for k, v in args.items()}
+    info = [helper.make_tensor_value_info(k, helper.np_dtype_to_tensor_dtype(v.dtype), v.shape) for k, v in feeds.items()]
+    outs = [f"y{i}" for i in range(outputs)]
+    node = helper.make_node(op, names, outs, **attrs)
+    graph = helper.make_graph([node], op, info, [onnx.ValueInfoProto(name=n) for n in outs])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET.get(op, 23))], ir_version=10)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return [torch.from_numpy(np.asarray(v)) for v in session.run(None, feeds)]
+
+
+def case(op, args, attrs=None, fn=None, *, outputs=1, nograd=(), name=None, tolerance=1e-4):
+    """One application; `fn(*args)` is PyTorch's counterpart, giving the first outputs."""
+    attrs = attrs or {}
+    args = {f"x{i}": v for i, v in enumerate(args) if v is not None} if isinstance(args, (list, tuple)) else args
+    found = run_ort(op, args, attrs, outputs)
+    if fn is None:
+        plain = {str(i): v for i, v in enumerate(found)}
+        g.case(op, lambda *a, **o: plain if outputs > 1 else found[0], args, attrs, grad=False, name=name, snake_options=False)
+        return
+    g.case(op, lambda *a, **o: fn(*a), args, attrs, nograd=nograd, name=name, snake_options=False)
+    with torch.no_grad():
+        expected = list(named(fn(*[v.clone() for v in args.values()])).values())
+    for i, (a, b) in enumerate(zip(expected, found)):
+        if not torch.allclose(a.double(), b.double(), rtol=tolerance, atol=tolerance):
+            raise AssertionError(f"{op} {attrs}: PyTorch and ONNX Runtime differ in output {i}\n{a}\n{b}")
+
+
+CONV = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+CONV_T = {1: F.conv_transpose1d, 2: F.conv_transpose2d, 3: F.conv_transpose3d}
+
+
+def convolutions():
+    def conv(x, w, bias=True, stride=None, pads=None, dilation=None, group=1):
+        n = len(x) - 2
+        attrs = {}
+        if stride: attrs["strides"] = stride
+        if pads: attrs["pads"] = pads
+        if dilation: attrs["dilations"] = dilation
+        if group > 1: attrs["group"] = group
+
+        def fn(x, w, b=None):
+            if pads:
+                flat = [p for i in reversed(range(n)) for p in (pads[i], pads[n + i])]
+                x = F.pad(x, flat)
+            return CONV[n](x, w, b, stride or 1, 0, dilation or 1, group)
+
+        case("Conv", [normal(*x), normal(*w)] + ([normal(w[0])] if bias else []), attrs, fn)
+
+    conv((2, 3, 5, 6), (4, 3, 3, 3), pads=[1, 1, 1, 1])
+    conv((2, 6, 5, 6), (4, 6, 3, 3), pads=[1, 1, 1, 1])
+    conv((2, 6, 6, 5), (4, 6, 3, 3), stride=[2, 2], pads=[1, 1, 1, 1])
+    conv((1, 5, 6, 7), (3, 5, 2, 3), stride=[2, 3], pads=[0, 1, 1, 0], bias=False)
+    conv((2, 5, 7, 8), (3, 5, 3, 3), dilation=[2, 2], pads=[2, 2, 2, 2])
+    conv((1, 5, 7, 9), (2, 5, 2, 3), dilation=[1, 3], stride=[2, 1])
+    conv((2, 6, 5, 5), (4, 3, 3, 3), group=2, pads=[1, 1, 1, 1])
+    conv((2, 4, 5, 5), (4, 1, 3, 3), group=4, pads=[1, 1, 1, 1])
+    conv((2, 5, 4, 4), (3, 5, 1, 1))
+    conv((2, 5, 5, 4), (3, 5, 1, 1), stride=[2, 2], bias=False)
+    conv((2, 6, 5, 4), (4, 3, 1, 1), stride=[2, 1], group=2)
+    conv((1, 5, 8, 8), (2, 5, 4, 4), stride=[2, 2], pads=[1, 1, 1, 1])
+    conv((1, 5, 6, 6), (2, 5, 2, 2), pads=[3, 3, 2, 2], bias=False)
+    conv((2, 5, 9), (4, 5, 3), pads=[1, 1], stride=[2])
+    conv((2, 5, 12), (2, 5, 3), dilation=[4], pads=[8, 0])
+    conv((1, 6, 8), (6, 2, 5), group=3, pads=[2, 2], dilation=[1])
+    conv((1, 5, 4, 5, 4), (2, 5, 3, 2, 3), pads=[1, 0, 1, 1, 1, 1], stride=[1, 2, 1])
+    conv((1, 6, 5, 5, 5), (2, 3, 2, 2, 2), group=2, dilation=[2, 1, 2])
+    for mode in ["SAME_UPPER", "SAME_LOWER", "VALID"]:
+        case("Conv", [normal(1, 2, 5, 6), normal(2, 2, 2, 3)], {"auto_pad": mode, "strides": [2, 1]})
+
+    def transposed(x, w, stride=None, padding=0, output_padding=None, dilation=None, group=1, bias=True):
+        n = len(x) - 2
+        attrs = {"pads": [padding] * (2 * n)} if padding else {}
+        if stride: attrs["strides"] = [stride] * n
+        if output_padding: attrs["output_padding"] = [output_padding] * n
+        if dilation: attrs["dilations"] = [dilation] * n
+        if group > 1: attrs["group"] = group
+        fn = lambda x, w, b=None: CONV_T[n](x, w, b, stride or 1, padding, output_padding or 0, group, dilation or 1)
+        case("ConvTranspose", [normal(*x), normal(*w)] + ([normal(w[1] * group)] if bias else []), attrs, fn)
+
+    transposed((2, 3, 4, 5), (3, 2, 3, 3))
+    transposed((1, 3, 3, 4), (3, 2, 3, 3), stride=2, padding=1, output_padding=1)
+    transposed((1, 4, 3, 3), (4, 1, 2, 2), stride=2, group=2, bias=False)
+    transposed((1, 2, 3, 3), (2, 5, 3, 3), dilation=2, padding=2)
+    transposed((2, 3, 5), (3, 2, 4), stride=3, padding=1)
+    transposed((1, 2, 2, 3, 2), (2, 3, 2, 2, 2), stride=2)
+    for attrs in [{"auto_pad": "SAME_UPPER"}, {"auto_pad": "SAME_LOWER"}, {"output_shape": [8, 7]}, {"auto_pad": "SAME_UPPER", "output_shape": [8, 6]}]:
+        case("ConvTranspose", [normal(1, 2, 3, 3), normal(2, 2, 4, 3)], {"strides": [2, 2], **attrs})
+
+
+def pools():
+    def average(x, kernel, stride, padding=0, ceil=False, include=True):
+        n = len(x) - 2
+        attrs = {"kernel_shape": [kernel] * n, "strides": [stride] * n}
+        if padding: attrs["pads"] = [padding] * (2 * n)
+        if ceil: attrs["ceil_mode"] = 1
+        if include: attrs["count_include_pad"] = 1
+        fn = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}[n]
+        case("AveragePool", [normal(*x)], attrs, lambda x: fn(x, kernel, stride, padding, ceil, include))
+
+    average((2, 3, 4, 6), 2, 2)
+    average((1, 2, 5, 6), 3, 2, 1)
+    average((1, 2, 5, 6), 3, 2, 1, include=False)
+    average((1, 2, 6, 6), 3, 2, ceil=True)
+    average((1, 2, 6, 7), 2, 2, 1, ceil=True, include=False)
+    average((1, 2, 6, 7), 3, 2, 1, ceil=True)
+    average((2, 3, 7), 3, 1)
+    average((1, 2, 4, 5, 4), 2, 1)
+    case("AveragePool", [normal(1, 2, 6, 6)], {"kernel_shape": [2, 2], "dilations": [2, 2]})
+    case("AveragePool", [normal(1, 2, 5, 5)], {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]})
+    case("GlobalAveragePool", [normal(2, 3, 4, 5)], {}, lambda x: F.adaptive_avg_pool2d(x, 1))
+    case("GlobalAveragePool", [normal(2, 3, 4)], {}, lambda x: F.adaptive_avg_pool1d(x, 1))
+
+    def maximum(x, kernel, stride, padding=0, ceil=False, dilation=1):
+        n = x.dim() - 2
+        attrs = {"kernel_shape": [kernel] * n, "strides": [stride] * n}
+        if padding: attrs["pads"] = [padding] * (2 * n)
+        if ceil: attrs["ceil_mode"] = 1
+        if dilation > 1: attrs["dilations"] = [dilation] * n
+        fn = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}[n]
+        plane = x[0, 0].numel()
+        offset = torch.arange(x.shape[0] * x.shape[1]).reshape(x.shape[:2] + (1,) * n) * plane
+
+        def pooled(x):
+            y, i = fn(x, kernel, stride, padding, dilation, ceil, return_indices=True)
+            return y, i + offset  # PyTorch counts within a plane, ONNX in the whole tensor
+
+        case("MaxPool", [x], attrs, pooled, outputs=2)
+
+    ties = lambda *shape: ints(*shape, below=2).float()
+    maximum(distinct(2, 2, 4, 6), 2, 2)
+    maximum(ties(1, 2, 4, 6), 2, 2)
+    maximum(ties(1, 2, 5, 5), 2, 2)
+    maximum(distinct(1, 2, 6, 5), 3, 2, 1)
+    maximum(ties(1, 2, 6, 5), 3, 1, 1)
+    maximum(distinct(1, 2, 6, 6), 3, 2, 0, True)
+    maximum(distinct(1, 1, 6, 7), 2, 2, 1, True)
+    maximum(distinct(1, 2, 7, 7), 2, 1, 0, False, 2)
+    maximum(distinct(1, 1, 7, 8), 3, 2, 1, True, 2)
+    maximum(distinct(2, 3, 9), 3, 3)
+    maximum(distinct(1, 2, 4, 4, 4), 2, 2)
+    case("MaxPool", [distinct(1, 2, 5, 5)], {"kernel_shape": [2, 3], "auto_pad": "SAME_UPPER", "strides": [2, 2]})
+    case("GlobalMaxPool", [distinct(2, 3, 4, 5)], {}, lambda x: F.adaptive_max_pool2d(x, 1))
+    case("GlobalMaxPool", [ties(2, 3, 4)], {}, lambda x: F.adaptive_max_pool1d(x, 1))
+    case("LpPool", [normal(1, 2, 4, 5)], {"kernel_shape": [2, 2], "strides": [2, 1]}, lambda x: F.lp_pool2d(x, 2, 2, (2, 1)))
+    case("LpPool", [normal(1, 2, 7)], {"kernel_shape": [3], "strides": [2], "p": 3}, lambda x: F.lp_pool1d(x.abs(), 3, 3, 2))
+    case("LpPool", [normal(1, 2, 4, 5)], {"kernel_shape": [2, 2], "strides": [2, 2], "p": 1}, lambda x: F.lp_pool2d(x.abs(), 1, 2, 2))
+    case("LpPool", [normal(1, 2, 5, 5)], {"kernel_shape": [2, 2], "strides": [2, 2], "p": 3, "pads": [1, 0, 0, 1], "dilations": [2, 1]})
+    case("GlobalLpPool", [normal(2, 2, 3, 4)], {"p": 2}, lambda x: torch.linalg.vector_norm(x, 2, (2, 3), True))
+    case("GlobalLpPool", [normal(2, 2, 3, 4)], {"p": 3}, lambda x: torch.linalg.vector_norm(x, 3, (2, 3), True))
+
+    def unpooled(x, i):
+        flat = torch.zeros(1 * 2 * 4 * 6, dtype=x.dtype).index_copy(0, i.flatten(), x.flatten())
+        return flat.reshape(1, 2, 4, 6)
+
+    y, where = F.max_pool2d(distinct(1, 2, 4, 6), 2, 2, return_indices=True)
+    where = where + torch.arange(2).reshape(1, 2, 1, 1) * 24
+    case("MaxUnpool", [normal(1, 2, 2, 3), where], {"kernel_shape": [2, 2], "strides": [2, 2]}, unpooled)
+    case("MaxUnpool", [normal(1, 2, 2, 3), where, torch.tensor([1, 2, 4, 6])], {"kernel_shape": [2, 2], "strides": [2, 2]}, lambda x, i, s: unpooled(x, i))
+
+
+if __name__ == "__main__":
+    convolutions()
+    pools()
+    g.write()
