@@ -13,7 +13,7 @@ function terminal(stream: ProgressStream) {
   return {
     cursorSave: nothing,
     cursorRestore: nothing,
-    cursor: (shown: boolean) => stream.write(`${csi}?25${shown ? 'h' : 'l'}`),
+    cursor: nothing,
     cursorTo: () => stream.write('\r'),
     cursorRelative: nothing,
     cursorRelativeReset: nothing,
@@ -22,7 +22,7 @@ function terminal(stream: ProgressStream) {
     clearBottom: nothing,
     newline: () => stream.write('\n'),
     write: (text: string) => stream.write(text),
-    lineWrapping: (on: boolean) => stream.write(`${csi}?7${on ? 'h' : 'l'}`),
+    lineWrapping: nothing,
     isTTY: () => true,
     getWidth: () => stream.columns ?? 80,
   };
@@ -33,7 +33,9 @@ export function makeBar(render: (width: number) => string, stream: ProgressStrea
   const options = {
     format: () => render((stream.columns ?? 80) - 1),
     terminal: terminal(stream),
-    hideCursor: true,
+    // Leaves the cursor and line wrapping alone: a process that dies could not restore them. Our lines are cut to fit.
+    hideCursor: false,
+    linewrap: true,
     clearOnComplete: true,
     // Ctrl-C belongs to the training loop, which stops the display when it ends.
     gracefulExit: false,

@@ -45,8 +45,8 @@ interface Bar {
 }
 
 /**
- * Shows epoch, step, loss and metrics, samples per second and time left. Always `stop` it (in `finally`), so that the
- * terminal's cursor comes back.
+ * Shows epoch, step, loss and metrics, samples per second and time left. `stop` it in
+ * `finally`, so that an error message does not land behind the live line.
  *
  *     const progress = await Progress.create({ epochs: 10 });
  *     progress.startEpoch(1, loader.length);
@@ -129,7 +129,7 @@ export class Progress {
     if (live) this.#bar?.start();
   }
 
-  /** Takes the live line away and gives the cursor back; may be called at any time and again. */
+  /** Takes the live line away; may be called at any time and again. */
   stop(): void {
     this.#clear();
   }
