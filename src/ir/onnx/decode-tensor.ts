@@ -128,7 +128,7 @@ export function readTensor(source: Source): TensorProto {
   return out;
 }
 
-/** Bytes that a tensor's elements take, by its dimensions and type; undefined for strings. */
+/** Bytes that a tensor's elements take, by its dimensions and type. @throws FormatError for strings and unknown types. */
 export function tensorByteLength(tensor: { name: string; dims: readonly number[]; dataType: number }): number {
   return byteLength(tensor, countElements(tensor));
 }

@@ -39,7 +39,8 @@ export async function resolveExternalData(model: ModelProto, read: ReadExternal)
       throw new FormatError(
         `${where}: '${location}' has ${data.length} bytes from byte ${at} on; expected ${needed}. Is the file whole?`,
       );
-    tensor.rawData = data;
+    // A plain view even of Node's Buffer, whose slice() would not copy.
+    tensor.rawData = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
     delete tensor.externalData;
   }
 }

@@ -26,8 +26,9 @@ export class Source {
   #graphDepth = 0;
 
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#reader = new BinaryReader(bytes);
+    // A plain view even of Node's Buffer, whose slice() would not copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#reader = new BinaryReader(this.#bytes);
     this.#end = bytes.length;
   }
 
