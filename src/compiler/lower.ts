@@ -5,12 +5,13 @@ import { rewrite } from './rewrite.ts';
 /** Whether the engine does not know an operator. */
 const isInternal = (node: Node) => node.op.domain === 'gradus' || node.op.lowered === true;
 
-/** Replaces every internal operator by its decomposition; decompositions may nest. */
-export function decomposeInternal(outputs: readonly Value[]): Value[] {
+/** Replaces every operator of domain 'gradus', but those in `keep`, by its decomposition; decompositions may nest. */
+export function decomposeInternal(outputs: readonly Value[], keep: ReadonlySet<string> = new Set()): Value[] {
+  const isDue = (node: Node) => isInternal(node) && !keep.has(node.op.type);
   let current = [...outputs];
-  while (topologicalOrder(current).some(isInternal))
+  while (topologicalOrder(current).some(isDue))
     current = rewrite(current, (node, inputs) => {
-      if (!isInternal(node)) return undefined;
+      if (!isDue(node)) return undefined;
       const result = node.op.decompose?.(inputs as readonly Value[], node.attrs);
       return result === undefined ? undefined : asList(result);
     });

@@ -1,6 +1,7 @@
 /** @file All passes in order: from the traced graph to the graph that is emitted for a device. */
 import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { decomposeInternal } from './lower.ts';
+import { toBlockedLayout } from './nchwc/pass.ts';
 import { rewrite } from './rewrite.ts';
 
 export interface CompiledGraph {
@@ -11,6 +12,8 @@ export interface CompiledGraph {
 export interface Target {
   /** 'cpu', 'wasm', 'webgpu', ... */
   readonly device: string;
+  /** Channels per block of the engine's blocked layout, or 0 if it has none. */
+  readonly channelBlock: number;
 }
 
 interface Pass {
@@ -18,8 +21,18 @@ interface Pass {
   run(outputs: readonly Value[], target: Target): Value[];
 }
 
+/** Internal operators that the blocked layout has forms of its own for. */
+const layoutSensitive = new Set(['ConvGradInput', 'ConvGradWeight', 'MaxPoolGrad']);
+const blockedLayout = (outputs: readonly Value[], { channelBlock }: Target) =>
+  channelBlock ? toBlockedLayout(outputs, channelBlock) : [...outputs];
+
 /** Every pass keeps meaning; the order matters only for quality. */
-export const passes: readonly Pass[] = [{ name: 'decompose', run: decomposeInternal }];
+export const passes: readonly Pass[] = [
+  { name: 'decompose', run: (outputs) => decomposeInternal(outputs, layoutSensitive) },
+  { name: 'blocked layout', run: blockedLayout },
+  { name: 'decompose gradients', run: (outputs) => decomposeInternal(outputs) },
+  { name: 'blocked gradients', run: blockedLayout },
+];
 
 /**
  * Cuts the graph at values that are already there (`resolve`), then runs all passes. `trace` sees the graph after each.
@@ -36,4 +49,10 @@ export function compileGraph(
     trace?.(pass.name, current);
   }
   return { nodes: topologicalOrder(current), outputs: current };
+}
+
+/** Whether any convolution occurs, so that the blocked layout matters at all. */
+export function hasConvolution(outputs: readonly Value[], resolve: (value: Value) => Value): boolean {
+  const order = topologicalOrder(outputs.map(resolve), (v) => resolve(v) !== v);
+  return order.some(({ op }) => op.type === 'Conv' || op.type === 'ConvTranspose' || op.type.startsWith('ConvGrad'));
 }

@@ -5,9 +5,10 @@ import { type FusedLoop, fuseAssignments } from '../compiler/fuse-assignments.ts
 import type { LinearGraph } from '../compiler/linearize.ts';
 import { arenaOf } from '../compiler/loops/arena.ts';
 import { instantiateLoop } from '../compiler/loops/run.ts';
-import { compileGraph } from '../compiler/pipeline.ts';
+import { compileGraph, hasConvolution } from '../compiler/pipeline.ts';
 import { EngineError } from '../ir/errors.ts';
 import type { Leaf, Value } from '../ir/graph.ts';
+import { channelBlock } from '../runtime/channel-block.ts';
 import type { Engine, EngineProgram, EngineTensor } from '../runtime/engine.ts';
 import { CompileObserver } from './debug.ts';
 import { placeTogether } from './placement.ts';
@@ -56,7 +57,9 @@ export class Executable {
   static async build(request: Request, engine: Engine): Promise<Executable> {
     const plan = makePlan(request, engine);
     const observer = new CompileObserver(request.graph);
-    const compiled = compileGraph(plan.outputs, { device: engine.device }, request.resolve, (name, outputs) =>
+    const block = hasConvolution(plan.outputs, request.resolve) ? await channelBlock(engine) : 0;
+    const target = { device: engine.device, channelBlock: block };
+    const compiled = compileGraph(plan.outputs, target, request.resolve, (name, outputs) =>
       observer.pass(name, outputs),
     );
     if (!compiled.outputs.length) return new Executable(engine, null, plan, []);
