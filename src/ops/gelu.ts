@@ -72,6 +72,7 @@ export function swishSlope(x: Value, y: Value, alpha: number): Value {
 /** x sigmoid(alpha x); alpha = 1 is SiLU. */
 export const swish = defineOp('Swish', {
   infer: inferFloat,
+  lowered: true, // ONNX Runtime 1.30 has no CPU kernel
   gradient: slope((x, y, attrs) => swishSlope(x, y, numberAttr(attrs, 'alpha', 1))),
   decompose: ([x], attrs) => mul(x, gate(x, numberAttr(attrs, 'alpha', 1))),
 });

@@ -1,9 +1,18 @@
 /** @file The tensor layer's public names. */
+export * from './activation.ts';
 export { backward, enableGrad, grad, noGrad } from './autograd.ts';
+export * from './compare.ts';
+export * from './convert.ts';
 export * from './creation.ts';
 export { setDebug } from './debug.ts';
+export * from './indexing.ts';
+export type { Dims, Indices } from './lift.ts';
+export * from './linalg.ts';
+export * from './math.ts';
 export type { Operand } from './operand.ts';
 export * from './random.ts';
 export { realize } from './realize.ts';
+export * from './reduce.ts';
+export * from './shape.ts';
 export { type NestedNumbers, Tensor } from './tensor.ts';
 export { compile, type Traceable } from './tracing.ts';

@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError } from '../ir/errors.ts';
 import { Value } from '../ir/graph.ts';
 import * as ops from '../ops/index.ts';
 import { castTo, like, toFloat } from './lift.ts';
-import { type Operand, pair } from './operand.ts';
+import { type Operand, pair, scalarValue } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
 /** Both operands in one dtype; integers and booleans become float32. */
@@ -76,13 +76,12 @@ export function fmod(a: Operand, b: Operand): Tensor {
 
 /** a to the power of b, broadcast. */
 export function pow(a: Operand, b: Operand): Tensor {
-  const [x, y] = pair(a, b);
-  if (y.constant?.length === 1 && y.rank === 0 && isFloat(x.dtype)) {
-    if (y.constant[0] === 2) return new Tensor(ops.mul(x, x));
-    if (y.constant[0] === 0.5) return new Tensor(ops.sqrt(x));
-    if (y.constant[0] === -1) return new Tensor(ops.reciprocal(x));
+  if (a instanceof Tensor && isFloat(a.dtype)) {
+    if (b === 2) return square(a);
+    if (b === 0.5) return sqrt(a);
+    if (b === -1) return reciprocal(a);
   }
-  return new Tensor(ops.pow(x, y));
+  return new Tensor(ops.pow(...pair(a, b)));
 }
 
 /** The larger of a and b, broadcast; at a tie each gets half of the gradient. */
@@ -147,7 +146,7 @@ export const log2 = floatUnary((x) => ops.mul(ops.log(x), like(x, Math.LOG2E)));
 export const log10 = floatUnary((x) => ops.mul(ops.log(x), like(x, Math.LOG10E)));
 /** log(1 + x), exact near 0: there 2 atanh(x / (x + 2)). */
 export const log1p = floatUnary((x) => {
-  const isSmall = ops.less(x, like(x, 0.5));
+  const isSmall = ops.less(ops.abs(x), like(x, 0.5));
   const small = ops.where(isSmall, x, like(x, 0));
   const large = ops.where(isSmall, like(x, 1), x);
   const near = ops.mul(ops.atanh(ops.div(small, ops.add(small, like(x, 2)))), like(x, 2));
@@ -196,7 +195,7 @@ export const erfinv = floatUnary((x) => {
     const slope = ops.mul(ops.exp(ops.mul(y, y)), c(Math.sqrt(Math.PI) / 2));
     y = ops.sub(y, ops.mul(ops.sub(ops.erf(y), x), slope));
   }
-  return ops.where(ops.equal(ops.abs(x), c(1)), ops.mul(x, c(Number.POSITIVE_INFINITY)), y);
+  return ops.where(ops.equal(ops.abs(x), c(1)), ops.stopGradient(ops.mul(x, c(Number.POSITIVE_INFINITY))), y);
 });
 
 /** log(x / (1 - x)), with x first brought into [eps, 1 - eps] if `eps` is given. */
@@ -213,7 +212,7 @@ export function clamp(x: Tensor, { min, max }: { min?: Operand; max?: Operand })
   if (min === undefined && max === undefined)
     throw new ArgumentError('clamp: give min, max or both, as in x.clamp({ min: 0 })');
   if (!(min instanceof Tensor) && !(max instanceof Tensor) && isFloat(x.dtype)) {
-    const bound = (b: number | boolean | undefined) => (b === undefined ? null : like(x.value, Number(b)));
+    const bound = (b: number | boolean | undefined) => (b === undefined ? null : scalarValue(b, x.dtype));
     return new Tensor(ops.clip(x.value, bound(min), bound(max)));
   }
   let out = x;

@@ -63,7 +63,29 @@ const rank = (dtype: DType) => {
 
 /** The dtype to which operands of an arithmetic operation are brought (torch.promote_types). */
 export function promoteTypes(a: DType, b: DType): DType {
+  if (a === b) return a;
+  if (isFloat(a) && isFloat(b) && dtypes[a].bytes === 2 && dtypes[b].bytes === 2) return 'float32';
+  const [signed, unsigned] = dtypes[a].kind === 'int' ? [a, b] : [b, a];
+  // An unsigned type fits into a signed one only if that is wider.
+  if (
+    dtypes[signed].kind === 'int' &&
+    dtypes[unsigned].kind === 'uint' &&
+    dtypes[unsigned].bytes >= dtypes[signed].bytes
+  )
+    return widerSigned[unsigned] ?? 'float32';
   return rank(a) >= rank(b) ? a : b;
+}
+
+const widerSigned: Partial<Record<DType, DType>> = { uint8: 'int16', uint16: 'int32', uint32: 'int64' };
+
+const category = (dtype: DType) => (dtypes[dtype].kind === 'bool' ? 0 : isFloat(dtype) ? 2 : 1);
+
+/** The common dtype of two tensors: a scalar widens the other only where its kind (bool, integer, float) is higher. */
+function commonType(a: Value, b: Value): DType {
+  if (a.dtype === b.dtype) return a.dtype;
+  if (a.rank && !b.rank && category(a.dtype) >= category(b.dtype)) return a.dtype;
+  if (b.rank && !a.rank && category(b.dtype) >= category(a.dtype)) return b.dtype;
+  return promoteTypes(a.dtype, b.dtype);
 }
 
 function castValue(value: Value, dtype: DType): Value {
@@ -73,7 +95,7 @@ function castValue(value: Value, dtype: DType): Value {
 /** Two operands as values of one dtype; a number takes the tensor's dtype unless it needs a float (torch.result_type). */
 export function pair(a: Operand, b: Operand): [Value, Value] {
   if (a instanceof Tensor && b instanceof Tensor) {
-    const dtype = promoteTypes(a.dtype, b.dtype);
+    const dtype = commonType(a.value, b.value);
     return [castValue(a.value, dtype), castValue(b.value, dtype)];
   }
   if (a instanceof Tensor) {

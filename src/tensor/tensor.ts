@@ -1,12 +1,11 @@
-/** @file The Tensor: a handle on a lazy value or on realised elements. Operations are attached by the files beside it. */
+/** @file The Tensor: a handle on a lazy value or on realised elements. Its operations are in array-methods.ts and elementwise-methods.ts. */
 import { type DType, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
+import { ArrayMethods } from './array-methods.ts';
 import { forgetAssignment, recordAssignment } from './assignments.ts';
 import { type BackwardOptions, backward, ownValue } from './autograd.ts';
-import * as math from './math.ts';
-import type { Operand } from './operand.ts';
 import { realizeValues } from './realize.ts';
 import { type Storage, StorageLeaf } from './storage.ts';
 
@@ -16,13 +15,14 @@ export type NestedNumbers = number | boolean | readonly NestedNumbers[];
  * An n-dimensional array. Operations build graph and return at once; `await t.data()`, `.array()`, `.item()` or
  * `realize(...)` compute.
  */
-export class Tensor {
+export class Tensor extends ArrayMethods {
   /** Gradient left by `backward()`, or null. */
   grad: Tensor | null = null;
   #value: Value;
 
   /** @internal Users create tensors with `tensor(...)`, `zeros(...)` and the like. */
   constructor(value: Value) {
+    super();
     this.#value = value;
   }
 
@@ -154,7 +154,7 @@ export class Tensor {
     return read(0, 0, this.numel());
   }
 
-  toString(): string {
+  override toString(): string {
     const grad = this.requiresGrad ? ', requiresGrad' : '';
     return `Tensor(${this.dtype}${formatShape(this.shape)}${grad}${this.storage ? '' : ', lazy'})`;
   }
@@ -162,26 +162,5 @@ export class Tensor {
   /** Adds the gradient of this scalar to the `.grad` of every leaf that requires grad (torch.Tensor.backward). */
   backward(options?: BackwardOptions): void {
     backward(this, options);
-  }
-
-  /** The same elements, cut off from differentiation. */
-  detach(): Tensor {
-    return math.detach(this);
-  }
-
-  add(other: Operand): Tensor {
-    return math.add(this, other);
-  }
-
-  sub(other: Operand): Tensor {
-    return math.sub(this, other);
-  }
-
-  mul(other: Operand): Tensor {
-    return math.mul(this, other);
-  }
-
-  div(other: Operand): Tensor {
-    return math.div(this, other);
   }
 }

@@ -1,0 +1,81 @@
+/** @file Small helpers of the tensor operations: constants, casts, axes, indices. */
+import { type DType, dtypes, isFloat } from '../ir/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
+import { constant, type Value } from '../ir/graph.ts';
+import { formatShape, normalizeAxes, normalizeAxis } from '../ir/shape.ts';
+import { cast } from '../ops/cast.ts';
+import { ints } from '../ops/movement.ts';
+import { tensor } from './creation.ts';
+import { type NestedNumbers, Tensor } from './tensor.ts';
+
+/** One dimension or several; negative ones count from the end. */
+export type Dims = number | readonly number[];
+
+/** Integer positions: an int32 or int64 tensor, or plain numbers. */
+export type Indices = Tensor | NestedNumbers;
+
+/** A scalar constant of the dtype of `x`. */
+export function like(x: Value, value: number): Value {
+  return constant(value, x.dtype);
+}
+
+/** The value in another dtype. */
+export function castTo(x: Value, to: DType): Value {
+  return x.dtype === to ? x : cast(x, { to });
+}
+
+/** The value, brought to float32 if it holds integers or booleans. */
+export function toFloat(x: Value): Value {
+  return isFloat(x.dtype) ? x : cast(x, { to: 'float32' });
+}
+
+/** Dimensions counted from the front; none given means all. */
+export function dimsOf(x: Value, dim: Dims | undefined): number[] {
+  return normalizeAxes(typeof dim === 'number' ? [dim] : dim?.length === 0 ? undefined : dim, x.rank);
+}
+
+/** The axes operand of an ONNX reduction, absent for all. */
+export function axesOf(x: Value, dim: Dims | undefined): Value | null {
+  return dim === undefined ? null : ints(dimsOf(x, dim));
+}
+
+/** One dimension counted from the front; a scalar is taken to have one (PyTorch). */
+export function dimOf(x: Value, dim: number): number {
+  return normalizeAxis(dim, Math.max(1, x.rank));
+}
+
+/**
+ * An integer index operand. Plain numbers are checked against `size`, and negative ones count from its end.
+ * @throws DTypeError unless the tensor is int32 or int64; ArgumentError for numbers that are out of range.
+ */
+export function indexValue(index: Indices, name: string, size?: number): Value {
+  if (index instanceof Tensor) {
+    if (index.dtype === 'int64' || index.dtype === 'int32') return index.value;
+    if (dtypes[index.dtype].kind === 'float' || index.dtype === 'bool')
+      throw new DTypeError(`${name}: indices must be integers, found ${index.dtype}; cast with .long()`);
+    return castTo(index.value, 'int64');
+  }
+  return tensor(wrapIndices(index, name, size), { dtype: 'int64' }).value;
+}
+
+function wrapIndices(index: NestedNumbers, name: string, size: number | undefined): NestedNumbers {
+  if (typeof index === 'object') return index.map((i) => wrapIndices(i, name, size));
+  const i = Number(index);
+  if (!Number.isInteger(i)) throw new ArgumentError(`${name}: indices must be whole numbers, found ${i}`);
+  if (size === undefined) return i;
+  if (i < -size || i >= size)
+    throw new ArgumentError(`${name}: index ${i} is out of range for a dimension of size ${size}`);
+  return i < 0 ? i + size : i;
+}
+
+/** @throws ShapeError unless the tensor has `rank` dimensions. */
+export function requireDims(x: Tensor, rank: number, name: string, what = 'the input'): void {
+  if (x.ndim !== rank)
+    throw new ShapeError(`${name}: ${what} must have ${rank} dimensions, found shape ${formatShape(x.shape)}`);
+}
+
+/** @throws ArgumentError unless `value` is one of `allowed`. */
+export function requireOneOf(value: string, allowed: readonly string[], name: string, what: string): void {
+  if (!allowed.includes(value))
+    throw new ArgumentError(`${name}: ${what} must be one of ${allowed.join(', ')}, found '${value}'`);
+}

@@ -1,0 +1,112 @@
+/** @file How the operators of the golden files are called, by family. */
+import * as T from '../../src/tensor/index.ts';
+import type { Tensor } from '../../src/tensor/index.ts';
+import type { CallTable } from './check.ts';
+
+const unaries = [
+  'abs', 'neg', 'exp', 'exp2', 'expm1', 'sin', 'cos', 'tan', 'sinh', 'cosh', 'tanh', 'asinh', 'atan', 'erf', 'sigmoid',
+  'square', 'sign', 'floor', 'ceil', 'round', 'trunc', 'frac', 'log', 'log2', 'log10', 'log1p', 'sqrt', 'rsqrt',
+  'reciprocal', 'asin', 'acos', 'atanh', 'erfinv', 'acosh', 'isnan', 'isinf', 'isfinite', 'logicalNot',
+] as const;
+const binaries = [
+  'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'hypot', 'remainder', 'fmod', 'floorDivide', 'eq', 'ne', 'lt', 'le',
+  'gt', 'ge', 'logicalAnd', 'logicalOr', 'logicalXor', 'atan2',
+] as const;
+
+/** Arithmetic, comparison, selection. */
+export const mathCalls: CallTable = {
+  ...Object.fromEntries(unaries.map((name) => [name, ({ x }: { x: Tensor }) => x[name]()])),
+  ...Object.fromEntries(binaries.map((name) => [name, ({ x, y }: { x: Tensor; y: Tensor }) => T[name](x, y)])),
+  logit: ({ x }) => x.logit(),
+  pow: ({ x, y }, { exponent }) => x.pow(y ?? exponent),
+  clamp: ({ x }, options) => x.clamp(options),
+  nanToNum: ({ x }, options) => x.nanToNum(options),
+  lerp: ({ x, y, weight }) => x.lerp(y, weight),
+  where: (_, __, [c, a, b]) => T.where(c, a, b),
+  maskedFill: ({ x, mask }, { value }) => x.maskedFill(mask, value),
+  addcmul: (_, options, [x, a, b]) => x.addcmul(a, b, options),
+  addcdiv: (_, options, [x, a, b]) => x.addcdiv(a, b, options),
+};
+
+/** Reductions. */
+export const reduceCalls: CallTable = {
+  ...Object.fromEntries(
+    (['sum', 'mean', 'prod', 'amax', 'amin', 'logsumexp', 'norm', 'argmax', 'argmin', 'any', 'all'] as const).map((name) => [
+      name,
+      ({ x }: { x: Tensor }, { dim, ...options }) => x[name](dim, options),
+    ]),
+  ),
+  var: ({ x }, { dim, ...options }) => x.var(dim, options),
+  std: ({ x }, { dim, ...options }) => x.std(dim, options),
+  max: ({ x }, { dim, ...options }) => x.max(dim, options),
+  min: ({ x }, { dim, ...options }) => x.min(dim, options),
+  median: ({ x }, { dim }) => x.median(dim).values,
+  cumsum: ({ x }, { dim }) => x.cumsum(dim),
+  cumprod: ({ x }, { dim }) => x.cumprod(dim),
+  logcumsumexp: ({ x }, { dim }) => x.logcumsumexp(dim),
+};
+
+/** Products. */
+export const productCalls: CallTable = {
+  matmul: ({ x, y }) => x.matmul(y),
+  einsum: (_, { equation }, operands) => T.einsum(equation, ...operands),
+  linear: ({ x, weight, bias }) => T.linear(x, weight, bias),
+  bilinear: ({ x, y, weight, bias }) => T.bilinear(x, y, weight, bias),
+  outer: ({ x, y }) => x.outer(y),
+};
+
+/** Shapes and positions. */
+export const shapeCalls: CallTable = {
+  slice: ({ x }, { starts, ends, steps }) => x.at(...starts.map((s: number, i: number) => [s, ends[i], steps[i]] as const)),
+  narrow: ({ x }, { dim, start, length }) => x.narrow(dim, start, length),
+  select: ({ x }, { dim, index }) => x.select(dim, index),
+  gather: ({ x, index }, { dim }) => x.gather(dim, index),
+  scatterAdd: ({ x, index, src }, { dim }) => x.scatterAdd(dim, index, src),
+  scatter: ({ x, index, src }, { dim }) => x.scatter(dim, index, src),
+  indexSelect: ({ x, index }, { dim }) => x.indexSelect(dim, index),
+  indexAdd: ({ x, index, source }, { dim }) => x.indexAdd(dim, index, source),
+  takeAlongDim: ({ x, indices }, { dim }) => x.takeAlongDim(indices, dim),
+  oneHot: ({ x }, { numClasses }) => x.oneHot(numClasses),
+  cat: (_, { dim }, list) => T.cat(list, dim),
+  stack: (_, { dim }, list) => T.stack(list, dim),
+  unbind: ({ x }, { dim }) => x.unbind(dim),
+  flip: ({ x }, { dims }) => x.flip(dims),
+  split: ({ x }, { sizes, dim }) => x.split(sizes, dim),
+  chunk: ({ x }, { chunks, dim }) => x.chunk(chunks, dim),
+  pad: ({ x }, { pad, ...options }) => x.pad(pad, options),
+  roll: ({ x }, { shifts, dims }) => x.roll(shifts, dims),
+  tril: ({ x }, { diagonal }) => x.tril(diagonal),
+  triu: ({ x }, { diagonal }) => x.triu(diagonal),
+  diagonal: ({ x }, options) => x.diagonal(options),
+  diag: ({ x }, { diagonal }) => x.diag(diagonal),
+  topk: ({ x }, { k, dim, ...options }) => x.topk(k, dim, options),
+  sort: ({ x }, { dim, ...options }) => x.sort(dim, options),
+  argsort: ({ x }, { dim, ...options }) => x.argsort(dim, options),
+  reshape: ({ x }, { shape }) => x.reshape(shape),
+  flatten: ({ x }, { startDim, endDim }) => x.flatten(startDim, endDim),
+  permute: ({ x }, { dims }) => x.permute(dims),
+  transpose: ({ x }, { dim0, dim1 }) => x.transpose(dim0, dim1),
+  squeeze: ({ x }, { dim }) => x.squeeze(dim),
+  unsqueeze: ({ x }, { dim }) => x.unsqueeze(dim),
+  expand: ({ x }, { sizes }) => x.expand(sizes),
+  tile: ({ x }, { dims }) => x.tile(dims),
+  repeatInterleave: ({ x }, { repeats, dim }) => x.repeatInterleave(repeats, dim),
+  movedim: ({ x }, { source, destination }) => x.movedim(source, destination),
+};
+
+/** Activations. */
+export const activationCalls: CallTable = {
+  ...Object.fromEntries((['softmax', 'logSoftmax', 'softmin'] as const).map((name) => [name, ({ x }: { x: Tensor }, { dim }) => x[name](dim)])),
+  ...Object.fromEntries(
+    (['relu', 'relu6', 'selu', 'silu', 'mish', 'softsign', 'hardswish', 'hardsigmoid', 'tanhshrink', 'logsigmoid'] as const).map((name) => [name, ({ x }: { x: Tensor }) => x[name]()]),
+  ),
+  ...Object.fromEntries(
+    (['leakyRelu', 'elu', 'celu', 'gelu', 'softplus', 'hardtanh', 'softshrink', 'hardshrink'] as const).map((name) => [
+      name,
+      ({ x }: { x: Tensor }, options) => x[name](options),
+    ]),
+  ),
+  threshold: ({ x }, { threshold, value }) => x.threshold(threshold, value),
+  prelu: ({ x, weight }) => x.prelu(weight),
+  glu: ({ x }, { dim }) => x.glu(dim),
+};
