@@ -17,7 +17,7 @@ export function ownValue(tensor: Tensor): void {
 interface PendingBackward {
   readonly keepGraph: boolean;
   readonly loss: Tensor;
-  readonly gradients: readonly { owner: Tensor; gradient: Tensor }[];
+  readonly owners: readonly Tensor[];
 }
 
 let pendingBackward: PendingBackward[] = [];
@@ -26,9 +26,10 @@ let pendingBackward: PendingBackward[] = [];
 export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
   const all = pendingBackward;
   pendingBackward = [];
-  const wanted = all.flatMap(({ loss, gradients }) => [
+  const wanted = all.flatMap(({ loss, owners }) => [
     loss,
-    ...gradients.filter(({ owner }) => owner.grad !== null).map(({ gradient }) => gradient),
+    // The gradient as it is now: accumulated further, or clipped.
+    ...owners.flatMap((owner) => owner.grad ?? []),
   ]);
   // As in PyTorch, a graph is let go once its backward has been computed.
   return { wanted, spent: all.flatMap(({ loss, keepGraph }) => (keepGraph ? [] : [loss])) };
@@ -62,15 +63,15 @@ export function backward(loss: Tensor, options: BackwardOptions = {}): void {
     leaves.map((l) => l.value),
     { gradOutputs: [options.gradient?.value], createGraph: options.createGraph ?? false },
   );
-  const gradients: { owner: Tensor; gradient: Tensor }[] = [];
+  const owners: Tensor[] = [];
   leaves.forEach(({ tensor }, i) => {
     const value = found[i];
     if (!value) return;
     const gradient = new Tensor(value);
     tensor.grad = tensor.grad ? tensor.grad.add(gradient) : gradient;
-    gradients.push({ owner: tensor, gradient: tensor.grad });
+    owners.push(tensor);
   });
-  pendingBackward.push({ loss, gradients, keepGraph: options.createGraph ?? false });
+  pendingBackward.push({ loss, owners, keepGraph: options.createGraph ?? false });
 }
 
 /** The tensors that own leaves below a value, in a stable order. */
