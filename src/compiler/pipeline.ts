@@ -3,6 +3,7 @@ import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { decomposeInternal } from './lower.ts';
 import { toBlockedLayout } from './nchwc/pass.ts';
 import { rewrite } from './rewrite.ts';
+import { toWinograd } from './winograd/pass.ts';
 
 export interface CompiledGraph {
   readonly nodes: readonly Node[];
@@ -26,9 +27,13 @@ const layoutSensitive = new Set(['ConvGradInput', 'ConvGradWeight', 'MaxPoolGrad
 const blockedLayout = (outputs: readonly Value[], { channelBlock }: Target) =>
   channelBlock ? toBlockedLayout(outputs, channelBlock) : [...outputs];
 
+const winograd = (outputs: readonly Value[], { channelBlock }: Target) =>
+  channelBlock ? toWinograd(outputs, channelBlock) : [...outputs];
+
 /** Every pass keeps meaning; the order matters only for quality. */
 export const passes: readonly Pass[] = [
   { name: 'decompose', run: (outputs) => decomposeInternal(outputs, layoutSensitive) },
+  { name: 'winograd', run: winograd },
   { name: 'blocked layout', run: blockedLayout },
   { name: 'decompose gradients', run: (outputs) => decomposeInternal(outputs) },
   { name: 'blocked gradients', run: blockedLayout },

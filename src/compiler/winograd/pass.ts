@@ -1,0 +1,97 @@
+/** @file Wide 3x3 convolutions by Winograd's algorithm, in a channels-first layout that spreads to what lies between them. */
+import type { Attrs, Node, Value } from '../../ir/graph.ts';
+import { sameShape } from '../../ir/shape.ts';
+import { add } from '../../ops/arithmetic.ts';
+import { apply } from '../../ops/define.ts';
+import { reshape, transpose } from '../../ops/movement.ts';
+import { rewrite } from '../rewrite.ts';
+import { Winograd } from './transforms.ts';
+
+/** From this many channels on, on both sides, fewer multiplications outweigh the transforms (measured: bench/README.md). */
+const wideChannels = 256;
+const swap = { perm: [1, 0, 2, 3] };
+
+/** The other order of the two leading axes; cancels itself. */
+const swapped = (v: Value): Value => transpose(v, swap);
+const isSwapped = (v: Value): boolean =>
+  v.node?.op.type === 'Transpose' && sameShape(v.node.attrs.perm as number[], swap.perm);
+
+const elementwise = new Set([
+  'Relu',
+  'Neg',
+  'HardSigmoid',
+  'Sigmoid',
+  'Tanh',
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'LeakyRelu',
+  'Step',
+]);
+
+type Inputs = readonly (Value | null)[];
+
+/** The pass; `block` is the engine's channel block (the input transform runs as a blocked convolution). */
+export function toWinograd(outputs: readonly Value[], block: number): Value[] {
+  const f2 = new Winograd(2, block);
+  const f4 = new Winograd(4, block);
+  const tiling = (map: readonly number[], weight: readonly number[], attrs: Attrs): Winograd | undefined => {
+    if (!isWide(weight, attrs)) return undefined;
+    const [, , height, width] = map;
+    if (height % 4 === 0 && width % 4 === 0) return f4;
+    return height % 2 === 0 && width % 2 === 0 ? f2 : undefined;
+  };
+  return rewrite(outputs, (node, inputs) => {
+    const { attrs } = node;
+    const [a, b, c] = inputs as readonly Value[];
+    switch (node.op.type) {
+      case 'Conv': {
+        const transform = node.op.domain === '' ? tiling(a.shape, b.shape, attrs) : undefined;
+        return transform && [swapped(biased(transform.forward(swapped(a), b), c))];
+      }
+      case 'ConvGradInput': {
+        const transform = tiling(a.shape, b.shape, attrs);
+        return transform && [swapped(transform.inputGradient(swapped(a), b))];
+      }
+      case 'ConvGradWeight': {
+        const transform = tiling(a.shape, attrs.shape as number[], attrs);
+        return transform && [transform.weightGradient(swapped(a), swapped(b))];
+      }
+      default:
+        return layoutRule(node, inputs);
+    }
+  });
+}
+
+function isWide(weight: readonly number[], attrs: Attrs): boolean {
+  const { kernel_shape, strides, dilations, pads, group } = attrs as Readonly<Record<string, readonly number[]>> &
+    Attrs;
+  return (
+    weight.length === 4 &&
+    (group as unknown) === 1 &&
+    Math.min(weight[0], weight[1]) >= wideChannels &&
+    sameShape(kernel_shape, [3, 3]) &&
+    [...strides, ...dilations, ...pads].every((v) => v === 1)
+  );
+}
+
+function biased(y: Value, bias: Value | undefined | null): Value {
+  return bias ? add(y, reshape(bias, [bias.shape[0], 1, 1, 1])) : y;
+}
+
+/** Operators that treat batch and channels alike move above the transpose. */
+function layoutRule(node: Node, inputs: Inputs): readonly Value[] | undefined {
+  const { type } = node.op;
+  const maps = inputs.filter((v): v is Value => v !== null && v.size > 1);
+  if (!maps.some(isSwapped)) return undefined;
+  if (type === 'MaxPool') {
+    const [y, indices] = apply(node.op, [swapped(maps[0])], node.attrs);
+    return [swapped(y), swapped(indices)];
+  }
+  if (type === 'MaxPoolGrad')
+    return maps.every((v) => v.rank === 4) ? [swapped(apply(node.op, maps.map(swapped), node.attrs)[0])] : undefined;
+  if (!elementwise.has(type) || !maps.every((v) => sameShape(v.shape, node.outputs[0].shape))) return undefined;
+  const operands = inputs.map((v) => (v && v.size > 1 ? swapped(v) : v));
+  return [swapped(apply(node.op, operands, node.attrs)[0])];
+}
