@@ -16,6 +16,7 @@ export * from './gelu.ts';
 export * from './generate.ts';
 export * from './matmul.ts';
 export * from './movement.ts';
+export * from './normalization.ts';
 export * from './pool.ts';
 export * from './quantize.ts';
 export * from './random.ts';

@@ -182,7 +182,48 @@ def pools():
     case("MaxUnpool", [normal(1, 2, 2, 3), where, torch.tensor([1, 2, 4, 6])], {"kernel_shape": [2, 2], "strides": [2, 2]}, lambda x, i, s: unpooled(x, i))
 
 
+def normalizations():
+    def given(x, s, b, m, v):
+        s, b, m, v = (t.reshape(-1, *[1] * (x.dim() - 2)) for t in (s, b, m, v))
+        return (x - m) / (v + 1e-3).sqrt() * s + b
+
+    for shape in [(4, 3), (2, 3, 4), (2, 3, 2, 3)]:
+        c = [normal(3), normal(3), normal(3), uniform(3, low=0.5, high=1.5)]
+        case("BatchNormalization", [normal(*shape), *c], {"epsilon": 1e-3}, lambda x, *p: given(x, *p))
+        for momentum in [0.0, 0.8]:
+
+            def train(x, s, b, m, v):
+                axes = [0, *range(2, x.dim())]
+                mean, var = x.mean(axes), x.var(axes, unbiased=False)
+                y = F.batch_norm(x, None, None, s, b, True, 0, 1e-5)
+                return y, m * momentum + (1 - momentum) * mean, v * momentum + (1 - momentum) * var
+
+            case("BatchNormalization", [normal(*shape), *c], {"training_mode": 1, "momentum": momentum}, train, outputs=3)
+
+    def layer(x, s, b=None, axis=-1, eps=1e-5):
+        axes = list(range(axis % x.dim(), x.dim()))
+        mean = x.mean(axes, keepdim=True)
+        inverse = 1 / (x.var(axes, unbiased=False, keepdim=True) + eps).sqrt()
+        return F.layer_norm(x, s.shape, s, b, eps), mean, inverse
+
+    case("LayerNormalization", [normal(2, 3, 4), normal(4), normal(4)], {"epsilon": 1e-3}, lambda x, s, b: layer(x, s, b, -1, 1e-3), outputs=3)
+    case("LayerNormalization", [normal(2, 3, 4), normal(3, 4), normal(3, 4)], {"axis": 1}, lambda x, s, b: layer(x, s, b, 1), outputs=3)
+    case("LayerNormalization", [normal(3, 5), normal(5)], {}, lambda x, s: layer(x, s)[0])
+    case("RMSNormalization", [normal(2, 3, 4), normal(4)], {"epsilon": 1e-3}, lambda x, s: F.rms_norm(x, s.shape, s, 1e-3))
+    case("RMSNormalization", [normal(2, 3, 4), normal(3, 4)], {"axis": 1}, lambda x, s: F.rms_norm(x, s.shape, s, 1e-5))
+    case("GroupNormalization", [normal(2, 4, 3), normal(4), normal(4)], {"num_groups": 2}, lambda x, s, b: F.group_norm(x, 2, s, b))
+    case("GroupNormalization", [normal(2, 6, 2, 3), normal(6), normal(6)], {"num_groups": 3, "epsilon": 1e-2}, lambda x, s, b: F.group_norm(x, 3, s, b, 1e-2))
+    case("InstanceNormalization", [normal(2, 3, 4), normal(3), normal(3)], {}, lambda x, s, b: F.instance_norm(x, None, None, s, b))
+    case("InstanceNormalization", [normal(2, 3, 2, 3), normal(3), normal(3)], {"epsilon": 1e-2}, lambda x, s, b: F.instance_norm(x, None, None, s, b, eps=1e-2))
+    case("LRN", [normal(2, 6, 2, 2)], {"size": 3, "alpha": 0.3, "beta": 0.6, "bias": 1.5}, lambda x: F.local_response_norm(x, 3, 0.3, 0.6, 1.5))
+    case("MeanVarianceNormalization", [normal(2, 3, 2, 2)], {}, lambda x: (x - x.mean([0, 2, 3], True)) / x.std([0, 2, 3], unbiased=False, keepdim=True))
+    case("MeanVarianceNormalization", [normal(2, 3, 4)], {"axes": [2]}, lambda x: (x - x.mean(2, True)) / x.std(2, unbiased=False, keepdim=True))
+    case("LpNormalization", [normal(2, 3, 4)], {}, lambda x: F.normalize(x, 2, -1))
+    case("LpNormalization", [normal(2, 3, 4)], {"axis": 1, "p": 1}, lambda x: F.normalize(x, 1, 1))
+
+
 if __name__ == "__main__":
     convolutions()
     pools()
+    normalizations()
     g.write()

@@ -12,7 +12,12 @@ import { Tensor } from '../../src/tensor/tensor.ts';
 import { type GoldenCase, type GoldenTensor, type GoldenTensors, loadGolden, namedOutputs } from '../golden/load.ts';
 
 /** An input of the graph that holds the given elements. */
-export function leaf(data: NumericArray, shape: readonly number[], dtype: DType = 'float32', requiresGrad = false): Value {
+export function leaf(
+  data: NumericArray,
+  shape: readonly number[],
+  dtype: DType = 'float32',
+  requiresGrad = false,
+): Value {
   return fromData(data, shape, { dtype, requiresGrad }).value;
 }
 
@@ -45,7 +50,9 @@ export function expectClose(found: ArrayLike<number>, expected: ArrayLike<number
     const bound = tolerance * Math.max(1, Math.abs(expected[i]));
     const same = Object.is(found[i], expected[i]) || Math.abs(found[i] - expected[i]) <= bound;
     if (!same)
-      expect.fail(`${what}: element ${i} of ${expected.length} is ${found[i]}, expected ${expected[i]} (within ${bound})`);
+      expect.fail(
+        `${what}: element ${i} of ${expected.length} is ${found[i]}, expected ${expected[i]} (within ${bound})`,
+      );
   }
 }
 
@@ -154,4 +161,20 @@ export async function checkDifferences(
         tolerance,
       );
   }
+}
+
+/** One test per golden case: the operator's decomposition gives the golden outputs too. */
+export function checkDecomposition(operators: readonly string[], tolerance = 1e-5): void {
+  for (const golden of loadGolden('nn_ops').cases)
+    if (operators.includes(golden.op))
+      it(`${golden.name} decomposed`, async () => {
+        const { inputs } = applyGolden(golden);
+        const parts = findOp(golden.op)?.decompose?.(inputs as readonly Value[], golden.options as Attrs);
+        const expected = Object.values(namedOutputs(golden.output));
+        const outputs = Array.isArray(parts) ? (parts as readonly Value[]) : [parts as Value];
+        const found = await evaluate(expected.map((_, i) => outputs[i]));
+        expected.forEach((e, i) => {
+          expectClose(found[i], e.data, `output ${i}`, tolerance);
+        });
+      });
 }

@@ -1,11 +1,8 @@
 /** @file Conv, ConvTranspose and the two linear maps that are their gradients, closed under differentiation. */
 import type { Attrs, Value } from '../../ir/graph.ts';
-import { constant } from '../../ir/graph.ts';
 import type { Shape } from '../../ir/shape.ts';
 import { defineOp, type } from '../define.ts';
-import { matMul } from '../matmul.ts';
-import { ints, reshape } from '../movement.ts';
-import { globalAveragePool } from '../pool.ts';
+import { ints } from '../movement.ts';
 import { reduceSum } from '../reduce.ts';
 import { checkBias, convGeometry, geometryAttrs, transposeGeometry } from './geometry.ts';
 import { inputGradient } from './input-gradient.ts';
@@ -105,12 +102,10 @@ export const convTranspose = defineOp('ConvTranspose', {
       : [],
 });
 
-/** Sum over batch and spatial axes, the gradient of a bias per channel: averages per image, then one small product. */
+/**
+ * Sum over batch and spatial axes, the gradient of a bias per channel. One reduction: measured faster on CPU than averages
+ * per image (GlobalAveragePool) and a small product.
+ */
 export function channelSum(dy: Value): Value {
-  const [batch, channels, ...spatial] = dy.shape;
-  const area = spatial.reduce((a, b) => a * b, 1);
-  if (dy.dtype !== 'float32' || dy.size === 0)
-    return reduceSum(dy, ints([0, ...spatial.map((_, i) => i + 2)]), { keepdims: 0 });
-  const means = reshape(globalAveragePool(dy), [batch, channels]);
-  return reshape(matMul(constant(area, 'float32', [1, batch]), means), [channels]);
+  return reduceSum(dy, ints([0, ...dy.shape.slice(2).map((_, i) => i + 2)]), { keepdims: 0 });
 }
