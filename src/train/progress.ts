@@ -1,4 +1,5 @@
 /** @file What a person sees while training: a live line in a terminal, one plain line per epoch elsewhere. */
+import { loadBar } from './progress-bar.ts';
 import { performanceNow, SpeedMeter } from './speed.ts';
 
 /** The part of a Node stream that the display needs. */
@@ -11,7 +12,7 @@ export interface ProgressStream {
 export interface ProgressOptions {
   /** Epochs to run, for the count and the time left. */
   readonly epochs?: number;
-  /** Default `process.stdout`. */
+  /** Default `process.stdout`, in a browser the console. */
   readonly stream?: ProgressStream;
   /** Live line or plain lines. Default: live where the stream is a terminal, not under CI (`CI` set) or `TERM=dumb`. */
   readonly interactive?: boolean;
@@ -70,7 +71,7 @@ export class Progress {
   #epochSamples = 0;
 
   private constructor(
-    { epochs, stream = process.stdout, now = performanceNow }: ProgressOptions,
+    { epochs, stream = standardOutput(), now = performanceNow }: ProgressOptions,
     makeBar: MakeBar | undefined,
   ) {
     this.interactive = makeBar !== undefined;
@@ -82,8 +83,8 @@ export class Progress {
   }
 
   static async create(options: ProgressOptions = {}): Promise<Progress> {
-    const { stream = process.stdout, interactive = stream.isTTY === true && !quiet() } = options;
-    return new Progress(options, interactive ? (await import('./progress-bar.ts')).makeBar : undefined);
+    const { stream = standardOutput(), interactive = stream.isTTY === true && !quiet() } = options;
+    return new Progress(options, interactive ? await loadBar() : undefined);
   }
 
   /** @param epoch From 1. @param steps Steps of the epoch, where known. @param step Steps already done, when resuming. */
@@ -163,6 +164,11 @@ export class Progress {
           : left + perStep * epochsAfter * (steps ?? 0),
     };
   }
+}
+
+function standardOutput(): ProgressStream {
+  if (typeof process === 'object' && process.stdout) return process.stdout;
+  return { write: (text) => console.log(text.trimEnd()) };
 }
 
 function quiet(): boolean {
