@@ -27,6 +27,9 @@ export function resolve(value: Value): Value {
  * @throws StaleTensorError if a tensor was built on elements that have since been overwritten.
  */
 export async function realizeValues(tensors: readonly Tensor[]): Promise<void> {
+  // Another task may ask while a function is being traced: it waits. A traced function that waits for itself still stands
+  // there when the event loop has come round.
+  if (isTracing()) await new Promise((resolve) => setTimeout(resolve));
   if (isTracing())
     throw new ArgumentError(
       'elements cannot be read while compile() traces a function; return the tensor and read it from the compiled function',

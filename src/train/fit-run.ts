@@ -9,6 +9,8 @@ import { diagnose } from './diagnose.ts';
 import { isLowerBetter, monitored } from './early-stopping.ts';
 import { nodeFiles } from './files.ts';
 import { InterruptWatch } from './interrupt.ts';
+import { runRecord } from './run-record.ts';
+import { showProgress } from './show-progress.ts';
 import type { Batch } from './step.ts';
 import { batchSize, Tally } from './tally.ts';
 import { type BatchSource, type FitOptions, type FitResult, InterruptedError, type Trainer } from './trainer.ts';
@@ -54,8 +56,13 @@ export class FitRun<M extends Module> implements TrainContext {
     this.#trainer = trainer;
     this.#source = source;
     this.#options = options;
-    this.#callbacks = trainer.internals.options.callbacks ?? [];
-    const { schedule, accumulate = 1 } = trainer.internals.options;
+    const { schedule, accumulate = 1, callbacks = [], out, progress } = trainer.internals.options;
+    const isTerminal = typeof process === 'object' && process.stdout?.isTTY === true;
+    this.#callbacks = [
+      ...callbacks,
+      ...(out === undefined ? [] : [runRecord(out)]),
+      ...((progress ?? isTerminal) ? [showProgress(typeof progress === 'object' ? progress : {})] : []),
+    ];
     const perEpoch = lengthOf(source);
     const total = perEpoch === undefined ? undefined : Math.ceil(perEpoch / accumulate) * options.epochs;
     this.#scheduler = schedule?.(trainer.optimizer, total);
@@ -136,8 +143,12 @@ export class FitRun<M extends Module> implements TrainContext {
       samples: batchSize(batch),
       epochLoss: tally.logs('').loss,
     };
-    this.#scheduler?.step();
+    if (!this.#scheduler?.needsMetric) this.#scheduler?.step();
     for (const callback of this.#callbacks) await callback.onStepEnd?.(this, logs);
+  }
+
+  get #monitor(): string {
+    return this.#options.monitor ?? (this.#options.validation ? 'val_loss' : 'loss');
   }
 
   #learningRate(): number {
@@ -160,6 +171,7 @@ export class FitRun<M extends Module> implements TrainContext {
       for (const [name, value] of Object.entries(evaluated)) logs[`val_${name}`] = value;
       for (const callback of this.#callbacks) await callback.onEvaluateEnd?.(this, logs);
     }
+    if (this.#scheduler?.needsMetric) this.#scheduler.step(monitored(logs, this.#monitor));
     this.#history.push(logs);
     await this.#keepBest(logs);
     for (const callback of this.#callbacks) await callback.onEpochEnd?.(this, logs);
@@ -168,9 +180,9 @@ export class FitRun<M extends Module> implements TrainContext {
   }
 
   async #keepBest(logs: Logs): Promise<void> {
-    const { validation, restoreBest = validation !== undefined, monitor, mode } = this.#options;
+    const { validation, restoreBest = validation !== undefined, mode } = this.#options;
     if (!restoreBest) return;
-    const name = monitor ?? (validation ? 'val_loss' : 'loss');
+    const name = this.#monitor;
     const score = monitored(logs, name);
     const better = isLowerBetter({ monitor: name, ...(mode ? { mode } : {}) })
       ? score < (this.#best?.score ?? Number.POSITIVE_INFINITY)
@@ -203,13 +215,15 @@ export class FitRun<M extends Module> implements TrainContext {
     const optimizer = this.optimizer.stateDict();
     const { ema } = this.#trainer.internals;
     const tensors = { ...optimizer.tensors };
-    for (const [key, value] of Object.entries(ema?.stateDict() ?? {})) tensors[`ema.${key}`] = value;
+    const average = ema?.updates ? ema.stateDict() : undefined;
+    for (const [key, value] of Object.entries(average?.tensors ?? {})) tensors[`ema.${key}`] = value;
     const state: CheckpointState = {
       version,
       epoch: this.epoch,
       step: this.step,
       tally: tally?.stateDict() ?? null,
       optimizer: { step: optimizer.step, groups: optimizer.groups as Json },
+      ema: average?.updates ?? null,
       scheduler: (this.#scheduler?.stateDict() ?? null) as Json,
       rng: { ...getRngState() },
       loader: (this.#source.state?.() ?? null) as Json,
@@ -239,9 +253,8 @@ export class FitRun<M extends Module> implements TrainContext {
       ...saved,
       tensors: Object.fromEntries(entries.filter(([key]) => !isEma(key))),
     });
-    await ema?.loadStateDict(
-      Object.fromEntries(entries.filter(([key]) => isEma(key)).map(([key, t]) => [key.slice(4), t])),
-    );
+    const averages = Object.fromEntries(entries.filter(([key]) => isEma(key)).map(([key, t]) => [key.slice(4), t]));
+    if (state.ema !== null) await ema?.loadStateDict({ updates: state.ema as number, tensors: averages });
     this.epoch = state.epoch as number;
     this.step = state.step as number;
     this.#resumedTally = state.tally;

@@ -2,12 +2,13 @@
 import { ArgumentError, GradusError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import type { Module } from '../nn/module.ts';
-import { EMA, Optimizer, type OptimizerFactory, type Scheduler } from '../optim/index.ts';
+import { EMA, Optimizer, type Scheduler } from '../optim/index.ts';
 import { manualSeed, type Tensor } from '../tensor/index.ts';
 import type { Callback, Logs } from './callback.ts';
 import type { Monitor } from './early-stopping.ts';
 import { batches, FitRun } from './fit-run.ts';
 import type { Metric } from './metrics/index.ts';
+import type { ProgressOptions } from './progress.ts';
 import {
   type Batch,
   evaluationStep,
@@ -35,7 +36,7 @@ export interface TrainerOptions<M extends Module> {
   /** How a batch becomes a loss, for models with several inputs and the like. */
   step?: StepFunction<M>;
   /** A factory such as `optim.adamw({ lr: 1e-3 })`, or an optimiser already bound to parameters. */
-  optimizer: OptimizerFactory<never> | Optimizer;
+  optimizer: ((params: Iterable<Tensor>) => Optimizer) | Optimizer;
   /** Makes the learning-rate schedule; stepped after every update. */
   schedule?: (optimizer: Optimizer, totalSteps: number | undefined) => Scheduler;
   metrics?: readonly Metric<NDArray, NDArray>[];
@@ -53,6 +54,8 @@ export interface TrainerOptions<M extends Module> {
   out?: string;
   /** Checkpoint every so many steps besides every epoch; the newest `keep` (default 2) stay. */
   checkpoint?: { every?: number; keep?: number };
+  /** Progress display: by default in terminals only; `true` also prints a line per epoch elsewhere. */
+  progress?: boolean | ProgressOptions;
 }
 
 export interface FitOptions extends Monitor {
@@ -146,11 +149,12 @@ export class Trainer<M extends Module> {
   async #evaluating<T>(work: () => Promise<T>): Promise<T> {
     const before = this.model.training;
     this.model.eval();
-    await this.#ema?.swap();
+    const averaged = this.#ema?.updates ? this.#ema : undefined;
+    await averaged?.swap();
     try {
       return await work();
     } finally {
-      await this.#ema?.swap();
+      await averaged?.swap();
       this.model.train(before);
     }
   }

@@ -1,0 +1,165 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it } from 'vitest';
+import { DataLoader } from '../../src/data/index.ts';
+import { NumericError } from '../../src/ir/errors.ts';
+import * as optim from '../../src/optim/index.ts';
+import { tensor } from '../../src/tensor/index.ts';
+import { earlyStopping, Trainer } from '../../src/train/index.ts';
+import { bits, loss, makeTrainer, points, seededNet, trainLoader, validationLoader } from './fixture.ts';
+
+const folders: string[] = [];
+const temporary = async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'gradus-'));
+  folders.push(folder);
+  return folder;
+};
+afterEach(async () => {
+  for (const folder of folders.splice(0)) await rm(folder, { recursive: true, force: true });
+});
+
+describe('Trainer', () => {
+  it('learns, evaluates and predicts', async () => {
+    const { trainer } = makeTrainer();
+    const { history } = await trainer.fit(trainLoader(), { epochs: 15, validation: validationLoader() });
+    expect(history).toHaveLength(15);
+    expect(history[14].loss).toBeLessThan(history[0].loss / 3);
+    expect(history[14].val_accuracy).toBeGreaterThan(0.85);
+    const logs = await trainer.evaluate(validationLoader());
+    expect(logs.accuracy).toBeGreaterThan(0.85);
+    let rows = 0;
+    for await (const output of trainer.predict(validationLoader())) rows += output.shape[0];
+    expect(rows).toBe(100);
+  });
+
+  it('gives the same bits for the same seed', async () => {
+    const runs = await Promise.all(
+      [0, 1].map(async () => {
+        const { model, trainer } = makeTrainer({ callbacks: [] });
+        await trainer.fit(trainLoader(), { epochs: 2 });
+        return await bits(model);
+      }),
+    );
+    expect(runs[0]).toEqual(runs[1]);
+  });
+
+  it('matches a hand-written loop bit for bit', async () => {
+    const { model, trainer } = makeTrainer({ schedule: undefined, callbacks: [] });
+    await trainer.fit(trainLoader(), { epochs: 2 });
+    const net = seededNet();
+    const optimizer = optim.adamw({ lr: 0.02 })(net.parameters());
+    const loader = trainLoader();
+    for (let epoch = 0; epoch < 2; epoch++)
+      for await (const { x, y } of loader) {
+        optimizer.zeroGrad();
+        loss(net.forward(x), y).backward();
+        await optimizer.step();
+      }
+    expect(await bits(model)).toEqual(await bits(net));
+  });
+
+  it('averages gradients over an accumulation as one large batch would', async () => {
+    const small = makeTrainer({ callbacks: [], accumulate: 4, schedule: undefined, optimizer: optim.sgd({ lr: 0.1 }) });
+    await small.trainer.fit(new DataLoader(points(64, 1), { batchSize: 4 }), { epochs: 1 });
+    const large = makeTrainer({ callbacks: [], schedule: undefined, optimizer: optim.sgd({ lr: 0.1 }) });
+    await large.trainer.fit(new DataLoader(points(64, 1), { batchSize: 16 }), { epochs: 1 });
+    const [a, b] = [await bits(small.model), await bits(large.model)];
+    for (const key of Object.keys(a)) for (const [i, v] of a[key].entries()) expect(v).toBeCloseTo(b[key][i], 5);
+  });
+
+  it('stops early and restores the best weights', async () => {
+    const { model, trainer } = makeTrainer({
+      optimizer: optim.sgd({ lr: 3 }),
+      schedule: undefined,
+      callbacks: [earlyStopping({ patience: 2 })],
+    });
+    const result = await trainer.fit(trainLoader(), { epochs: 40, validation: validationLoader() });
+    expect(result.stopped).toMatch(/val_loss has not improved for 2 epochs/);
+    const best = result.history[(result.bestEpoch as number) - 1].val_loss;
+    expect(best).toBe(Math.min(...result.history.map((l) => l.val_loss)));
+    expect((await trainer.evaluate(validationLoader())).loss).toBe(best);
+    expect(model.training).toBe(false);
+  });
+
+  it('names the tensor that is not finite, and leaves parameters as they were', async () => {
+    const { model, trainer } = makeTrainer({ schedule: undefined });
+    const before = await bits(model);
+    const bad = [{ x: tensor([[1, 2, 3, 4, 5, Number.NaN]]), y: tensor([1], { dtype: 'int64' }) }];
+    const error = await trainer.fit(bad, { epochs: 1 }).catch((e: unknown) => e);
+    expect(error).toBeInstanceOf(NumericError);
+    expect((error as Error).message).toMatch(
+      /step 1: not finite: field 'x' of the batch \(element 5 of shape \[1, 6\] is NaN\)/,
+    );
+    expect(await bits(model)).toEqual(before);
+  });
+
+  it('names a gradient that is not finite though the loss is', async () => {
+    const { model } = makeTrainer();
+    const trainer = new Trainer(model, {
+      step: (net, { x }) => ({
+        loss: net
+          .forward(x as never)
+          .mul(0)
+          .sqrt()
+          .sum(),
+      }),
+      optimizer: optim.sgd({ lr: 0.1 }),
+    });
+    const before = await bits(model);
+    await expect(trainer.fit([{ x: tensor([[1, 2, 3, 4, 5, 6]]) }], { epochs: 1 })).rejects.toThrow(
+      /gradient of parameter 'w1'/,
+    );
+    expect(await bits(model)).toEqual(before);
+  });
+
+  it('keeps records and checkpoints, and resumes to the same bits', async () => {
+    const whole = await temporary();
+    const first = makeTrainer({ out: whole, ema: 0.95, clipNorm: 1 });
+    await first.trainer.fit(trainLoader(), { epochs: 4, validation: validationLoader(), restoreBest: false });
+    const parts = await temporary();
+    const second = makeTrainer({ out: parts, ema: 0.95, clipNorm: 1 });
+    await second.trainer.fit(trainLoader(), { epochs: 2, validation: validationLoader(), restoreBest: false });
+    const third = makeTrainer({ out: parts, ema: 0.95, clipNorm: 1 });
+    const { history } = await third.trainer.fit(trainLoader(), {
+      epochs: 4,
+      validation: validationLoader(),
+      restoreBest: false,
+      resume: true,
+    });
+    expect(history).toHaveLength(4);
+    expect(await bits(third.model)).toEqual(await bits(first.model));
+    expect((await readdir(join(parts, 'checkpoints'))).sort()).toEqual(['step-000000039', 'step-000000052']);
+    const lines = (await readFile(join(parts, 'metrics.jsonl'), 'utf8'))
+      .trim()
+      .split('\n')
+      .map((l) => JSON.parse(l));
+    expect(lines.filter((l) => l.phase === 'epoch').map((l) => l.epoch)).toEqual([1, 2, 3, 4]);
+    expect((await readdir(parts)).some((name) => name.startsWith('events.out.tfevents'))).toBe(true);
+  });
+
+  it('trains what is unfrozen during a run', async () => {
+    const { model, trainer } = makeTrainer({ schedule: undefined, optimizer: optim.sgd({ lr: 0.1 }) });
+    const all = new Trainer(model, { loss, optimizer: trainer.optimizer });
+    model.freeze('w1');
+    const before = await bits(model);
+    await all.fit(trainLoader(), { epochs: 1 });
+    const middle = await bits(model);
+    expect(middle.w1).toEqual(before.w1);
+    expect(middle.w2).not.toEqual(before.w2);
+    model.unfreeze('w1');
+    await all.fit(trainLoader(), { epochs: 1 });
+    expect((await bits(model)).w1).not.toEqual(before.w1);
+  });
+
+  it('refuses what cannot work, saying what to do', async () => {
+    const { model, trainer } = makeTrainer();
+    expect(() => new Trainer(model, { optimizer: optim.sgd() })).toThrow(/either `loss`/);
+    await expect(trainer.fit([], { epochs: 1 })).rejects.toThrow(/gave no batches/);
+    await expect(trainer.fit(trainLoader(), { epochs: 0 })).rejects.toThrow(/epochs must be a whole number/);
+    await expect(trainer.fit([{ a: 1 }], { epochs: 1 })).rejects.toThrow(/a batch must be \{ x, y \}/);
+    await expect(trainer.fit(trainLoader(), { epochs: 1, resume: true })).rejects.toThrow(
+      /needs the Trainer option `out`/,
+    );
+  });
+});
