@@ -5,7 +5,7 @@ import type { Value } from '../ir/graph.ts';
 import { broadcastShapes, formatShape, sameShape } from '../ir/shape.ts';
 import { add, div, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
-import { and, equal, greater, less, where } from './compare.ts';
+import { and, greater, less, where } from './compare.ts';
 import { defineOp, requireSameDType, type } from './define.ts';
 import { abs } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
@@ -164,7 +164,7 @@ export const shrink = defineOp('Shrink', {
 
 const absent = (v: Value | undefined | null): v is undefined | null => v === undefined || v === null;
 
-/** x limited to [min, max] (scalars, either may be absent). Inside, bounds included, the gradient goes to x; outside to the bound. */
+/** x limited to [min, max] (scalars, either may be absent). Between the bounds the gradient goes to x, outside to the bound, and at a bound nowhere (PyTorch 2.15). */
 export const clip = defineOp('Clip', {
   infer: ([x, min, max]) => {
     for (const bound of [min, max])
@@ -180,11 +180,17 @@ export const clip = defineOp('Clip', {
     return foldElementwise((v) => Math.min(high, Math.max(low, v)))([x], attrs, output);
   },
   simplify: ([x, min, max]) => (absent(min) && absent(max) ? x : undefined),
-  gradient: ({ inputs: [x, min, max], outputs: [y], needs }, [dy]) => {
+  gradient: ({ inputs: [x, min, max], needs }, [dy]) => {
     if (!dy) return [];
     const zero = scalar(x, 0);
     const below = () => where(less(x, min), dy, zero);
     const above = () => where(greater(x, max), dy, zero);
-    return [needs[0] ? where(equal(x, y), dy, zero) : null, needs[1] ? below() : null, needs[2] ? above() : null];
+    const inside = () => {
+      const over = absent(min) ? null : greater(x, min);
+      const under = absent(max) ? null : less(x, max);
+      return over && under ? and(over, under) : (over ?? under);
+    };
+    const mask = needs[0] ? inside() : null;
+    return [mask ? where(mask, dy, zero) : null, needs[1] ? below() : null, needs[2] ? above() : null];
   },
 });

@@ -94,6 +94,21 @@ function mulDiagonals(x: Value, term: string): Value {
   }, x);
 }
 
+/** ONNX Runtime takes no axis of size 1 where another operand has more: such axes are dropped. */
+function withoutBroadcasts(inputs: readonly Value[], s: Subscripts): Value | undefined {
+  const broadcast = (k: number, axis: number) =>
+    inputs[k].shape[axis] === 1 && sizeOfLetter(s, s.operands[k][axis]) !== 1;
+  const kept = s.operands.map((term, k) => [...term].filter((_, axis) => !broadcast(k, axis)).join(''));
+  if (kept.every((term, k) => term === s.operands[k])) return undefined;
+  const narrow = inputs.map((x, k) =>
+    reshape(
+      x,
+      x.shape.filter((_, axis) => !broadcast(k, axis)),
+    ),
+  );
+  return einsum(...narrow, { equation: `${kept.join()}->${s.output}` });
+}
+
 /** Sums of products by subscripts (numpy.einsum): ellipses, repeated subscripts and implicit outputs included. */
 export const einsum = defineOp('Einsum', {
   infer: (inputs, attrs) => {
@@ -105,7 +120,8 @@ export const einsum = defineOp('Einsum', {
   },
   simplify: (inputs, attrs) => {
     const s = subscriptsOf(inputs, attrs);
-    return inputs.length === 1 && s.operands[0] === s.output ? inputs[0] : undefined;
+    if (inputs.length === 1 && s.operands[0] === s.output) return inputs[0];
+    return withoutBroadcasts(inputs, s);
   },
   gradient: ({ inputs, attrs, needs }, [dy]) => {
     if (!dy) return [];

@@ -1,6 +1,6 @@
 /**
- * @file ONNX's random operators. They draw anew on each run, but the sequence restarts with each session; Gradus's own
- * random numbers are made otherwise (tensor layer).
+ * @file ONNX's random operators, as imported models hold them: types only, as ONNX Runtime 1.30 has no kernels of them for
+ * the opset that is emitted. Gradus's own random numbers are made otherwise (tensor layer).
  */
 import type { Attrs, Value } from '../ir/graph.ts';
 import type { Shape } from '../ir/shape.ts';

@@ -139,7 +139,7 @@ function isTensorJson(value: unknown): value is TensorJson {
 }
 
 /** NaN and the infinities are strings in the file, which JSON has no numbers for. */
-function reviveTensor(_key: string, value: unknown): unknown {
+export function reviveTensor(_key: string, value: unknown): unknown {
   if (!isTensorJson(value)) return value;
   const data = new dtypes[value.dtype].array(value.data.length);
   for (let i = 0; i < data.length; i++) data[i] = Number(value.data[i]);
