@@ -1,4 +1,5 @@
 /** @file How the operators of the golden files are called, by family. */
+import * as F from '../../src/nn/functional/index.ts';
 import * as T from '../../src/tensor/index.ts';
 import type { Tensor } from '../../src/tensor/index.ts';
 import type { CallTable } from './check.ts';
@@ -109,4 +110,33 @@ export const activationCalls: CallTable = {
   threshold: ({ x }, { threshold, value }) => x.threshold(threshold, value),
   prelu: ({ x, weight }) => x.prelu(weight),
   glu: ({ x }, { dim }) => x.glu(dim),
+};
+
+const overSizes = <Name extends string>(names: readonly Name[], call: (name: Name) => CallTable[string]): CallTable =>
+  Object.fromEntries(names.map((name) => [name, call(name)]));
+
+/** Convolutions. */
+export const convCalls: CallTable = {
+  ...overSizes(['conv1d', 'conv2d', 'conv3d'], (name) => ({ x, weight, bias }, options) => F[name](x, weight, bias, options)),
+  ...overSizes(['convTranspose1d', 'convTranspose2d', 'convTranspose3d'], (name) => ({ x, weight, bias }, options) => F[name](x, weight, bias, options)),
+};
+
+/** Pools. */
+export const poolCalls: CallTable = {
+  ...overSizes(['maxPool1d', 'maxPool2d', 'maxPool3d'], (name) => ({ x }, { kernelSize, ...options }) => {
+    if (!options.returnIndices) return F[name](x, kernelSize, options);
+    const { values, indices } = F[name](x, kernelSize, options);
+    return [values, indices];
+  }),
+  ...overSizes(['avgPool1d', 'avgPool2d', 'avgPool3d'], (name) => ({ x }, { kernelSize, ...options }) => F[name](x, kernelSize, options)),
+  ...overSizes(['adaptiveAvgPool1d', 'adaptiveAvgPool2d', 'adaptiveAvgPool3d', 'adaptiveMaxPool1d', 'adaptiveMaxPool2d', 'adaptiveMaxPool3d'], (name) => ({ x }, { outputSize }) => F[name](x, outputSize)),
+  lpPool2d: ({ x }, { normType, kernelSize }) => F.lpPool2d(x, normType, kernelSize),
+};
+
+/** Distances and look-ups. */
+export const vectorCalls: CallTable = {
+  cosineSimilarity: ({ x, y }, options) => F.cosineSimilarity(x, y, options),
+  normalize: ({ x }, options) => F.normalize(x, options),
+  cdist: ({ x, y }) => F.cdist(x, y),
+  embedding: ({ x, weight }, options) => F.embedding(x, weight, options),
 };

@@ -37,10 +37,12 @@ export const maxPoolGrad = defineOp('MaxPoolGrad', {
   infer: ([x]) => type(x.dtype, x.shape),
   gradient: ({ inputs: [, , indices] }, [g]) => [null, null, null, g && gather(reshape(g, [-1]), indices)],
   decompose: ([x, , indices, dy], attrs) => {
-    const { kernel, strides, dilations, begin, end } = poolWindows(x.shape, attrs);
+    const { kernel, strides, dilations, begin, end, output } = poolWindows(x.shape, attrs);
     const overlap = kernel.some((k, i) => strides[i] < extent(k, dilations[i]));
     const padded = [...begin, ...end].some((p) => p > 0);
-    if (!overlap && !padded) return maxUnpool(dy, indices, ints(x.shape), { kernel_shape: kernel, strides });
+    // With ceil_mode a last window may hang over the end, which MaxUnpool refuses.
+    const hangs = kernel.some((k, i) => (output[i] - 1) * strides[i] + k > x.shape[i + 2]);
+    if (!overlap && !padded && !hangs) return maxUnpool(dy, indices, ints(x.shape), { kernel_shape: kernel, strides });
     const flat = scatterElements(zerosOf(dy, [x.size]), reshape(indices, [-1]), reshape(dy, [-1]), {
       axis: 0,
       reduction: 'add',

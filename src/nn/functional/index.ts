@@ -1,0 +1,38 @@
+/** @file The functional API, `F` in examples: stateless layers and losses. */
+export {
+  bilinear,
+  celu,
+  elu,
+  gelu,
+  glu,
+  hardshrink,
+  hardsigmoid,
+  hardswish,
+  hardtanh,
+  leakyRelu,
+  linear,
+  logSoftmax,
+  logsigmoid,
+  mish,
+  oneHot,
+  pad,
+  prelu,
+  relu,
+  relu6,
+  selu,
+  sigmoid,
+  silu,
+  softmax,
+  softmin,
+  softplus,
+  softshrink,
+  softsign,
+  tanh,
+  tanhshrink,
+  threshold,
+} from '../../tensor/index.ts';
+export * from './conv.ts';
+export * from './distance.ts';
+export * from './embedding.ts';
+export * from './pool.ts';
+export type { Sizes } from './sizes.ts';

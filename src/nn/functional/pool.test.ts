@@ -1,0 +1,12 @@
+/** @file pool against PyTorch's values. */
+import { describe } from 'vitest';
+import { poolCalls } from '../../../test/golden/calls.ts';
+import { testGolden } from '../../../test/golden/check.ts';
+import { loadGolden } from '../../../test/golden/load.ts';
+
+describe('golden values', () => {
+  testGolden(
+    loadGolden('functional').cases.filter((c) => c.op in poolCalls),
+    poolCalls,
+  );
+});
