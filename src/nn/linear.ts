@@ -1,4 +1,4 @@
-/** @file Linear: the affine layer. */
+/** @file Linear and Bilinear: the affine layers. */
 import type { Tensor } from '../tensor/index.ts';
 import { uniform } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
@@ -27,5 +27,32 @@ export class Linear extends Module {
 
   override extraRepr(): string {
     return `inFeatures=${this.inFeatures}, outFeatures=${this.outFeatures}, bias=${this.bias !== null}`;
+  }
+}
+
+/** y_k = x1^T W_k x2 + b_k (torch.nn.Bilinear). Inputs [..., in1Features] and [..., in2Features], output [..., outFeatures]. */
+export class Bilinear extends Module {
+  readonly in1Features: number;
+  readonly in2Features: number;
+  readonly outFeatures: number;
+  weight: Parameter;
+  bias: Parameter | null;
+
+  constructor(in1Features: number, in2Features: number, outFeatures: number, options: { bias?: boolean } = {}) {
+    super();
+    this.in1Features = in1Features;
+    this.in2Features = in2Features;
+    this.outFeatures = outFeatures;
+    const bound = 1 / Math.sqrt(in1Features);
+    this.weight = new Parameter(uniform([outFeatures, in1Features, in2Features], -bound, bound));
+    this.bias = (options.bias ?? true) ? new Parameter(uniform([outFeatures], -bound, bound)) : null;
+  }
+
+  override forward(x1: Tensor, x2: Tensor): Tensor {
+    return F.bilinear(x1, x2, this.weight, this.bias);
+  }
+
+  override extraRepr(): string {
+    return `in1Features=${this.in1Features}, in2Features=${this.in2Features}, outFeatures=${this.outFeatures}, bias=${this.bias !== null}`;
   }
 }
