@@ -140,3 +140,15 @@ export const vectorCalls: CallTable = {
   cdist: ({ x, y }) => F.cdist(x, y),
   embedding: ({ x, weight }, options) => F.embedding(x, weight, options),
 };
+
+/** Losses. */
+export const lossCalls: CallTable = {
+  ...overSizes(['mseLoss', 'l1Loss', 'smoothL1Loss', 'huberLoss', 'poissonNllLoss', 'klDiv', 'diceLoss', 'sigmoidFocalLoss', 'hingeEmbeddingLoss', 'softMarginLoss', 'multiMarginLoss'], (name) => ({ x, target }, options) => F[name](x, target, options)),
+  ...overSizes(['crossEntropy', 'nllLoss', 'binaryCrossEntropy'], (name) => ({ x, target, weight }, options) => F[name](x, target, { weight, ...options })),
+  binaryCrossEntropyWithLogits: ({ x, target, weight, posWeight }, options) => F.binaryCrossEntropyWithLogits(x, target, { weight, posWeight, ...options }),
+  gaussianNllLoss: ({ x, target, var: variance }, options) => F.gaussianNllLoss(x, target, variance, options),
+  cosineEmbeddingLoss: ({ x, y, target }, options) => F.cosineEmbeddingLoss(x, y, target, options),
+  tripletMarginLoss: (_, options, [x, y, z]) => F.tripletMarginLoss(x, y, z, options),
+  marginRankingLoss: ({ x, y, target }, options) => F.marginRankingLoss(x, y, target, options),
+  ctcLoss: ({ x, y, inputLengths, targetLengths }, options) => F.ctcLoss(x.logSoftmax(2), y, inputLengths, targetLengths, options),
+};

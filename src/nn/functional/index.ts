@@ -31,8 +31,13 @@ export {
   tanhshrink,
   threshold,
 } from '../../tensor/index.ts';
+export * from './classification.ts';
 export * from './conv.ts';
+export * from './ctc.ts';
 export * from './distance.ts';
 export * from './embedding.ts';
 export * from './pool.ts';
+export * from './ranking.ts';
+export type { LossOptions, Reduction } from './reduction.ts';
+export * from './regression.ts';
 export type { Sizes } from './sizes.ts';

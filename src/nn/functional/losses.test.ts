@@ -1,0 +1,9 @@
+/** @file Losses against PyTorch's values. */
+import { describe } from 'vitest';
+import { lossCalls } from '../../../test/golden/calls.ts';
+import { testGolden } from '../../../test/golden/check.ts';
+import { loadGolden } from '../../../test/golden/load.ts';
+
+describe('golden values', () => {
+  testGolden(loadGolden('losses').cases, lossCalls);
+});
