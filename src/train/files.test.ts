@@ -110,7 +110,7 @@ describe('writeFileAtomic', () => {
        await writeFileAtomic(${JSON.stringify(path.join(mount, 'x'))}, new Uint8Array(4 << 20)).catch((e) => console.log(e.code, e.bytes, e.message));`,
     );
     const child = `"${process.execPath}" --import tsx "${path.join(folder, 'child.mjs')}"`;
-    const out = execFileSync('unshare', ['-rm', 'sh', '-c', script, 'sh', mount, child], {
+    const out = execFileSync('sh', ['-c', 'exec unshare -rm sh -c "$@"', 'sh', script, 'sh', mount, child], {
       encoding: 'utf8',
       env: { ...process.env, NODE_OPTIONS: '' },
     });
@@ -120,8 +120,8 @@ describe('writeFileAtomic', () => {
 });
 
 function canMount(): boolean {
-  const script = 'mount -t tmpfs -o size=64k tmpfs /tmp';
-  return process.platform === 'linux' && spawnSync('unshare', ['-rm', 'sh', '-c', script]).status === 0;
+  const script = 'exec unshare -rm mount -t tmpfs -o size=64k tmpfs /tmp';
+  return process.platform === 'linux' && spawnSync('sh', ['-c', script]).status === 0;
 }
 
 describe('removeStaleTemporaries', () => {

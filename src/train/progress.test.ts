@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { formatLine, formatNumber, formatTime, Progress, type ProgressStream } from './progress.ts';
 import { SpeedMeter } from './speed.ts';
 
@@ -77,20 +77,17 @@ describe('Progress', () => {
   });
 
   it('is plain under CI and in dumb terminals', async () => {
-    const before = { ...process.env };
-    try {
-      for (const [ci, term, want] of [
-        ['', 'xterm', true],
-        ['true', 'xterm', false],
-        ['false', 'xterm', true],
-        ['', 'dumb', false],
-      ] as const) {
-        Object.assign(process.env, { CI: ci, TERM: term });
-        expect((await Progress.create({ stream: new Screen(true) })).interactive, `CI=${ci} TERM=${term}`).toBe(want);
-      }
-    } finally {
-      process.env = before;
+    for (const [ci, term, want] of [
+      ['', 'xterm', true],
+      ['true', 'xterm', false],
+      ['false', 'xterm', true],
+      ['', 'dumb', false],
+    ] as const) {
+      vi.stubEnv('CI', ci);
+      vi.stubEnv('TERM', term);
+      expect((await Progress.create({ stream: new Screen(true) })).interactive, `CI=${ci} TERM=${term}`).toBe(want);
     }
+    vi.unstubAllEnvs();
   });
 });
 

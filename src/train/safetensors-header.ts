@@ -22,7 +22,7 @@ export interface SafetensorsHeader {
 }
 
 /** Largest header that the format allows, in bytes (the limit of the reference implementation). */
-export const maxHeaderBytes = 100_000_000;
+const maxHeaderBytes = 100_000_000;
 
 /** The format's element types in the order of the reference writer (ascending alignment), with bits per element. */
 const elementTypes: readonly (readonly [type: string, bits: number, dtype?: DType])[] = [

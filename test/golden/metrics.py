@@ -93,6 +93,7 @@ def detection():
         g = boxes(rng.integers(1, 6))
         labels = rng.integers(0, 3, len(g))
         found = rounded(np.concatenate([g + rng.normal(0, 2.5, g.shape), g[:2] + rng.normal(0, 5, g[:2].shape), boxes(3)]), 2)
+        found = np.concatenate([np.minimum(found[:, :2], found[:, 2:]), np.maximum(found[:, :2], found[:, 2:])], 1)
         found_labels = np.concatenate([labels, labels[:2], rng.integers(0, 3, 3)])
         images.append((
             {"boxes": found.tolist(), "scores": rounded(rng.uniform(0, 1, len(found)), 3).tolist(), "labels": found_labels.tolist()},

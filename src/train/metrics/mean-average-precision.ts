@@ -2,7 +2,7 @@
 import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
 import { checkInteger, type Metric } from './metric.ts';
 
-/** Corners in any one unit, `x1 < x2` and `y1 < y2`; the width is x2 - x1, without the extra pixel of old VOC tools. */
+/** Corners in any one unit, `x1 < x2` and `y1 < y2`; the width is x2 - x1, without the extra pixel of old VOC tools. A box of no or negative size overlaps nothing. */
 export type Box = readonly [x1: number, y1: number, x2: number, y2: number];
 
 /** What the model found in one image. */
@@ -209,7 +209,8 @@ function areaUnder(judged: readonly Judged[], objects: number, rules: 'coco' | '
   }
   const levels = rules === 'coco' ? 101 : 11;
   for (let level = 0, i = 0; level < levels; level++) {
-    const wanted = level === levels - 1 ? 1 : level * (1 / (levels - 1));
+    // COCO's levels are multiples of the float 0.01, VOC's the nearest floats to 0.1, 0.2, ...: it decides at equality.
+    const wanted = rules === 'coco' && level < 100 ? level * 0.01 : level / (levels - 1);
     while (i < recall.length && recall[i] < wanted) i++;
     sum += precision[i] ?? 0;
   }
