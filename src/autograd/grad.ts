@@ -6,6 +6,7 @@ import { formatShape, sameShape } from '../ir/shape.ts';
 import { add } from '../ops/arithmetic.ts';
 import { withGrad } from '../ops/define.ts';
 import { expand, sumTo } from '../ops/movement.ts';
+import { type Recomputations, recomputed } from './checkpoint.ts';
 
 export interface GradOptions {
   /** Gradients of the outputs (the vector of the vector-Jacobian product); ones for a scalar output by default. */
@@ -37,6 +38,7 @@ function backward(outputs: readonly Value[], inputs: readonly Value[], seeds?: r
   const order = topologicalOrder(outputs, (v) => !v.requiresGrad && !targets.has(v));
   const reaching = nodesReaching(order, targets);
   const gradients = new Map<Value, Value>();
+  const recomputations: Recomputations = new Map();
   for (const [i, output] of outputs.entries()) accumulate(gradients, output, seed(output, seeds?.[i]));
 
   for (let i = order.length - 1; i >= 0; i--) {
@@ -45,7 +47,8 @@ function backward(outputs: readonly Value[], inputs: readonly Value[], seeds?: r
     const dys = node.outputs.map((y) => gradients.get(y));
     if (dys.every((dy) => dy === undefined)) continue;
     const needs = node.inputs.map((x) => x !== null && isNeeded(x, targets, reaching));
-    const dxs = differentiate(node, dys, needs, () => describePath(outputs, node));
+    const again = node.segment && recomputed(node.segment, order, dys, recomputations);
+    const dxs = differentiate(node, dys, needs, again, () => describePath(outputs, node));
     node.inputs.forEach((x, k) => {
       const dx = dxs[k];
       if (x && dx && needs[k]) accumulate(gradients, x, sumTo(dx, x.shape));
@@ -90,6 +93,7 @@ function differentiate(
   node: Node,
   dys: readonly (Value | undefined)[],
   needs: readonly boolean[],
+  again: ReadonlyMap<Value, Value> | undefined,
   path: () => string,
 ): readonly (Value | undefined | null)[] {
   const { gradient, decompose, type } = node.op;
@@ -97,8 +101,8 @@ function differentiate(
   if (typeof gradient === 'function') {
     const context: GradientContext = {
       // Rules declare which inputs they may miss; the type says Value for the common case.
-      inputs: node.inputs as readonly Value[],
-      outputs: node.outputs,
+      inputs: node.inputs.map((v) => (v && again?.get(v)) ?? v) as readonly Value[],
+      outputs: node.outputs.map((v) => again?.get(v) ?? v),
       attrs: node.attrs,
       needs,
     };

@@ -50,7 +50,8 @@ export interface OpDefinition {
   readonly domain: string;
   readonly infer: (inputs: readonly Value[], attrs: Attrs) => TensorType | readonly TensorType[];
   readonly fold?: (inputs: readonly Value[], attrs: Attrs, output: TensorType) => NumericArray | undefined;
-  readonly simplify?: (inputs: readonly Value[], attrs: Attrs) => Value | undefined;
+  /** All outputs, if the operator has several. */
+  readonly simplify?: (inputs: readonly Value[], attrs: Attrs) => Value | readonly Value[] | undefined;
   readonly gradient: GradientSpec;
   readonly decompose?: (inputs: readonly Value[], attrs: Attrs) => Value | readonly Value[];
   /** Outputs from this index on may be left out of the emitted node when nobody uses them. */
@@ -125,6 +126,11 @@ export class Value {
   }
 }
 
+/** Marks nodes whose results are dropped after the forward pass and computed again for the backward. */
+export interface Segment {
+  readonly segment: number;
+}
+
 /** An application of an operator. An absent optional input is null. */
 export class Node {
   readonly op: OpDefinition;
@@ -133,13 +139,22 @@ export class Node {
   outputs: readonly Value[] = [];
   /** Where user code built the node; captured only while debugging (see site.ts). */
   readonly site: string | undefined;
+  /** The part of the graph to be computed again in the backward pass, if the node belongs to one (see autograd/checkpoint.ts). */
+  readonly segment: Segment | undefined;
   #attrsKey: string | undefined;
 
-  constructor(op: OpDefinition, inputs: readonly (Value | null)[], attrs: Attrs, site: string | undefined) {
+  constructor(
+    op: OpDefinition,
+    inputs: readonly (Value | null)[],
+    attrs: Attrs,
+    site: string | undefined,
+    segment?: Segment,
+  ) {
     this.op = op;
     this.inputs = inputs;
     this.attrs = attrs;
     this.site = site;
+    this.segment = segment;
   }
 
   /** Attributes as a string, for hashing and common-subexpression elimination. */

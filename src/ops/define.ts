@@ -2,7 +2,7 @@
 
 import { type DType, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { DTypeError, GradusError, ShapeError } from '../ir/errors.ts';
-import { type Attrs, type GradientSpec, Node, type OpDefinition, type TensorType, Value } from '../ir/graph.ts';
+import { type Attrs, type GradientSpec, Node, type OpDefinition, type Segment, type TensorType, Value } from '../ir/graph.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
 import { currentSite, userSite } from '../ir/site.ts';
 
@@ -21,7 +21,7 @@ export interface OpSpec {
   /** Elements of the (only) output when every input is a constant. */
   fold?: (inputs: readonly Value[], attrs: Attrs, output: TensorType) => NumericArray | undefined;
   /** A cheaper value that means the same (an identity, a cancelled pair), or undefined. */
-  simplify?: (inputs: readonly Value[], attrs: Attrs) => Value | undefined;
+  simplify?: OpDefinition['simplify'];
   gradient: GradientSpec;
   /** The same result from other operators; needed for domain 'gradus', and where a device has no kernel. */
   decompose?: OpDefinition['decompose'];
@@ -93,6 +93,19 @@ export function withGrad<T>(enabled: boolean, fn: () => T): T {
   }
 }
 
+let currentSegment: Segment | undefined;
+
+/** Builds what `fn` builds as members of a segment; undefined for none. */
+export function withSegment<T>(segment: Segment | undefined, fn: () => T): T {
+  const before = currentSegment;
+  currentSegment = segment;
+  try {
+    return fn();
+  } finally {
+    currentSegment = before;
+  }
+}
+
 /**
  * Applies an operator: infers types, folds constants, simplifies, or makes a node.
  * @throws GradusError of the rule's own kind, its message completed by operator, operand types and the user's line.
@@ -105,7 +118,7 @@ export function apply(definition: OpDefinition, operands: readonly Operand[], at
   let types: TensorType | readonly TensorType[];
   try {
     const simpler = definition.simplify?.(seen, attrs);
-    if (simpler) return [simpler];
+    if (simpler) return isList(simpler) ? simpler : [simpler];
     types = definition.infer(seen, attrs);
   } catch (error) {
     throw explain(error, definition, inputs);
@@ -115,10 +128,14 @@ export function apply(definition: OpDefinition, operands: readonly Operand[], at
     const folded = definition.fold(seen, attrs, list[0]);
     if (folded) return [Value.constant(list[0].dtype, list[0].shape, folded)];
   }
-  const node = new Node(definition, inputs, attrs, currentSite());
+  const node = new Node(definition, inputs, attrs, currentSite(), currentSegment);
   const tracked = gradEnabled && definition.gradient !== 'zero' && inputs.some((v) => v?.requiresGrad);
   node.outputs = list.map((type, i) => Value.output(type, node, i, tracked && isFloat(type.dtype)));
   return node.outputs;
+}
+
+function isList(values: Value | readonly Value[]): values is readonly Value[] {
+  return Array.isArray(values);
 }
 
 function isTypeList(types: TensorType | readonly TensorType[]): types is readonly TensorType[] {

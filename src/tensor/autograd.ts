@@ -1,4 +1,5 @@
 /** @file backward, grad, noGrad: differentiation as users see it. */
+import { asSegment } from '../autograd/checkpoint.ts';
 import { grad as gradValues } from '../autograd/grad.ts';
 import { GradientError } from '../ir/errors.ts';
 import { topologicalOrder, type Value } from '../ir/graph.ts';
@@ -136,4 +137,15 @@ export function noGrad<T>(fn: () => T): T {
 /** Runs `fn` with recording on, inside a noGrad. */
 export function enableGrad<T>(fn: () => T): T {
   return withGrad(true, fn);
+}
+
+/**
+ * Runs `fn` so that what it computes is not kept for the backward pass but computed again there: less memory for more time
+ * (torch.utils.checkpoint.checkpoint). Random masks come out the same both times.
+ */
+export function checkpoint<A extends readonly Tensor[], R extends Tensor | readonly Tensor[]>(
+  fn: (...inputs: A) => R,
+  ...inputs: A
+): R {
+  return asSegment(() => fn(...inputs));
 }

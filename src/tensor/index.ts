@@ -1,6 +1,6 @@
 /** @file The tensor layer's public names. */
 export * from './activation.ts';
-export { backward, enableGrad, grad, noGrad } from './autograd.ts';
+export { backward, checkpoint, enableGrad, grad, noGrad } from './autograd.ts';
 export * from './compare.ts';
 export * from './convert.ts';
 export * from './creation.ts';
