@@ -8,6 +8,7 @@ export {
   type SampleOf,
   TensorDataset,
 } from './dataset.ts';
+export * from './formats/index.ts';
 export { DataLoader, type DataLoaderOptions, type Loaded, type LoaderState } from './loader.ts';
 export { type ModuleDataset, moduleDataset } from './module-dataset.ts';
 export {
@@ -18,6 +19,24 @@ export {
   padArrays,
   padCollate,
 } from './pad-collate.ts';
+export { fitDuration, type ResampleOptions, resample } from './prepare/audio.ts';
+export {
+  type ColumnCode,
+  type ColumnKind,
+  type ColumnOptions,
+  detectKind,
+  isMissing,
+  type TableRow,
+} from './prepare/columns.ts';
+export { type ChannelStatistics, channelStatistics, MinMax, type ScalerJSON, Standardizer } from './prepare/scale.ts';
+export {
+  type EncodedTable,
+  TableEncoder,
+  type TableEncoderJSON,
+  type TableOptions,
+  type TargetCode,
+} from './prepare/table.ts';
+export { type TokenRule, Vocabulary, type VocabularyJSON, type VocabularyOptions } from './prepare/vocabulary.ts';
 export {
   balancedWeights,
   LengthBucketSampler,

@@ -1,10 +1,9 @@
 /** @file A pool of Node worker threads that read samples of a module data set. */
-import { createRequire } from 'node:module';
-import { pathToFileURL } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { DataError } from '../ir/errors.ts';
 import { type FetchPool, type FetchRequest, type OpenPool, sampleError } from './fetch.ts';
 import type { DatasetSource } from './module-dataset.ts';
+import { startWorker } from './node-worker.ts';
 import { type PortableError, reviveError } from './portable-error.ts';
 
 /** What a worker answers. */
@@ -17,26 +16,6 @@ interface Job {
   readonly request: FetchRequest;
   readonly resolve: (samples: unknown[]) => void;
   readonly reject: (error: Error) => void;
-}
-
-/** Node options a worker may be given and needs to find modules as the main thread does. */
-function inheritedExecArgv(): string[] {
-  const out: string[] = [];
-  const args = process.execArgv;
-  for (let i = 0; i < args.length; i++) {
-    if (/^(-C|--conditions|--import|--loader|--experimental-loader)$/.test(args[i])) out.push(args[i], args[++i] ?? '');
-    else if (/^(--conditions|--import|--loader|--experimental-loader)=/.test(args[i])) out.push(args[i]);
-  }
-  return out;
-}
-
-const isTypeScript = (url: string): boolean => /\.[cm]?tsx?(\?|$)/.test(url);
-
-/** A start script that lets the worker import TypeScript (tsx's own `--import` hook works in the main thread only). */
-function typeScriptStart(entry: URL): URL {
-  const api = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href;
-  const code = `import { register } from ${JSON.stringify(api)}; register(); await import(${JSON.stringify(entry.href)});`;
-  return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
 class WorkerPool implements FetchPool {
@@ -96,13 +75,7 @@ class WorkerPool implements FetchPool {
   }
 
   #start(): Worker {
-    // The package runs from TypeScript sources in development and from JavaScript when installed.
-    const entry = new URL(isTypeScript(import.meta.url) ? './worker-entry.ts' : './worker-entry.js', import.meta.url);
-    const typed = isTypeScript(entry.href) || isTypeScript(this.#source.url);
-    const worker = new Worker(typed ? typeScriptStart(entry) : entry, {
-      workerData: this.#source,
-      execArgv: inheritedExecArgv(),
-    });
+    const worker = startWorker(import.meta.url, './worker-entry', this.#source, { alsoImports: this.#source.url });
     this.#all.add(worker);
     worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));
     worker.on('error', (cause: Error) =>
