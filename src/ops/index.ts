@@ -3,6 +3,7 @@ export * from './activations.ts';
 export * from './arithmetic.ts';
 export * from './bits.ts';
 export * from './cast.ts';
+export * from './causal-conv.ts';
 export * from './compare.ts';
 export * from './control.ts';
 export * from './conv.ts';

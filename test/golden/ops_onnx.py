@@ -422,6 +422,10 @@ def products():
     f.case("DequantizeLinear", [q, values([0.5, 2.0])], {"axis": 0}, fn=lambda q, s: q.to(s.dtype) * s[:, None], second=False)
     f.case("DequantizeLinear", [t([[1, 2, 3, 4]], "int8"), values([[0.5, 2.0]]), t([[1, 1]], "int8")], {"axis": 1, "block_size": 2},
            fn=lambda q, s, z: (q.to(s.dtype) - 1) * s.repeat_interleave(2, 1), second=False)
+    f.case("CausalConvWithState", [normal(2, 3, 5), normal(3, 1, 3)], outputs=2, opset=27,
+           fn=lambda x, w: (F.conv1d(F.pad(x, [2, 0]), w, groups=3), F.pad(x, [2, 0])[..., 5:]))
+    f.case("CausalConvWithState", [normal(2, 3, 2), normal(3, 1, 4), normal(3), normal(2, 3, 3)], {"activation": "silu"}, outputs=2, opset=27,
+           fn=lambda x, w, b, p: (F.silu(F.conv1d(torch.cat([p, x], 2), w, b, groups=3)), torch.cat([p, x], 2)[..., 2:]))
     f.case("DynamicQuantizeLinear", [values([0.1, -3.0, 9.0])], outputs=3, grad=())
     f.write()
 
