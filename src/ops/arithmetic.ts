@@ -41,7 +41,9 @@ export const sub = defineOp('Sub', {
 
 export const mul = defineOp('Mul', {
   infer: inferBinary,
-  fold: foldElementwise((a, b) => a * b),
+  // 32-bit integers wrap around; as float64 their product would lose its low bits.
+  fold: (inputs, attrs, out) =>
+    foldElementwise(out.dtype === 'uint32' || out.dtype === 'int32' ? Math.imul : (a, b) => a * b)(inputs, attrs, out),
   simplify: ([a, b]) => (isNeutral(b, 1, a) ? a : isNeutral(a, 1, b) ? b : undefined),
   gradient: ({ inputs: [a, b], needs }, [dy]) => [needs[0] ? mul(dy, b) : null, needs[1] ? mul(dy, a) : null],
 });

@@ -3,6 +3,7 @@ import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { Value } from '../ir/graph.ts';
 import { Random } from '../ir/random.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
+import { setSeedSource } from '../ops/dropout.ts';
 import { fromData, type TensorOptions } from './creation.ts';
 import { ScalarLeaf } from './storage.ts';
 import type { Tensor } from './tensor.ts';
@@ -43,6 +44,8 @@ export function nextSeed(): Value {
   const draw = () => nextStream().uint32();
   return Value.input({ dtype: 'uint32', shape: [] }, new ScalarLeaf('uint32', draw(), draw));
 }
+
+setSeedSource(nextSeed);
 
 function fillLazily(shape: Shape, dtype: DType, next: (random: Random) => number): () => NumericArray {
   const random = nextStream();
