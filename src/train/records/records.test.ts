@@ -170,7 +170,7 @@ describe('TensorBoard events', () => {
   });
 
   it('writes the resumed step, and refuses wrong input', async () => {
-    const writer = await TensorBoardWriter.open(path.join(folder, 'tb2'), { resumeAt: 70, now: () => 1700000001 });
+    const writer = await TensorBoardWriter.open(path.join(folder, 'tb2'), { resumeAt: 69, now: () => 1700000001 });
     expect(() => writer.image('x', Uint8Array.of(1, 2), 0)).toThrow(FormatError);
     expect(() => writer.scalar('x', 1, -1)).toThrow('scalar "x": step -1, expected a non-negative integer');
     await writer.close();

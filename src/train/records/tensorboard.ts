@@ -5,7 +5,7 @@ import { AppendFile } from './append-file.ts';
 import { encodeEvent, type Summary } from './tensorboard-events.ts';
 
 export interface TensorBoardOptions {
-  /** Resume at this step: TensorBoard then hides what earlier files in the folder hold of later steps. */
+  /** Resume after this step, as `MetricsWriter`: TensorBoard then hides what earlier files in the folder hold of later steps. */
   readonly resumeAt?: number;
   /** Seconds since 1970; for tests. */
   readonly now?: () => number;
@@ -39,8 +39,9 @@ export class TensorBoardWriter {
     const name = `events.out.tfevents.${seconds}.gradus.${process.pid}.${crypto.randomBytes(4).toString('hex')}`;
     const file = await AppendFile.open(paths.join(folder, name), { exclusive: true });
     file.append(encodeEvent({ wallTime: now(), content: { kind: 'version' } }));
+    // TensorBoard drops earlier events from the step of a start on.
     if (resumeAt !== undefined)
-      file.append(encodeEvent({ wallTime: now(), step: resumeAt, content: { kind: 'start' } }));
+      file.append(encodeEvent({ wallTime: now(), step: resumeAt + 1, content: { kind: 'start' } }));
     return new TensorBoardWriter(file, now);
   }
 
