@@ -1,10 +1,16 @@
 /** @file Modules, layers, losses, initialisation. */
 export * from './activation.ts';
+export * from './attention.ts';
+export * from './batchnorm.ts';
 export * from './containers.ts';
 export * from './conv.ts';
+export * from './dropout.ts';
 export * from './embedding.ts';
 export * as functional from './functional/index.ts';
 export * as init from './init.ts';
 export * from './linear.ts';
+export * from './loss.ts';
 export * from './module.ts';
+export * from './norm.ts';
 export * from './pool.ts';
+export * from './transformer.ts';
