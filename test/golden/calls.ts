@@ -152,3 +152,25 @@ export const lossCalls: CallTable = {
   marginRankingLoss: ({ x, y, target }, options) => F.marginRankingLoss(x, y, target, options),
   ctcLoss: ({ x, y, inputLengths, targetLengths }, options) => F.ctcLoss(x.logSoftmax(2), y, inputLengths, targetLengths, options),
 };
+
+/** Normalisations. */
+export const normCalls: CallTable = {
+  layerNorm: ({ x, weight, bias }, { normalizedShape, ...options }) => F.layerNorm(x, normalizedShape, weight, bias, options),
+  rmsNorm: ({ x, weight }, { normalizedShape, ...options }) => F.rmsNorm(x, normalizedShape, weight, options),
+  groupNorm: ({ x, weight, bias }, { numGroups, ...options }) => F.groupNorm(x, numGroups, weight, bias, options),
+  instanceNorm: ({ x, weight, bias }, options) => F.instanceNorm(x, null, null, weight, bias, options),
+  batchNorm: ({ x, runningMean, runningVar, weight, bias }, options) => {
+    const output = F.batchNorm(x, runningMean, runningVar, weight, bias, options);
+    return { output, runningMean, runningVar };
+  },
+  localResponseNorm: ({ x }, { size }) => F.localResponseNorm(x, size),
+};
+
+/** Attention and rearrangements of images. */
+export const imageCalls: CallTable = {
+  scaledDotProductAttention: ({ query, key, value, attnMask }, options) => F.scaledDotProductAttention(query, key, value, { attnMask, ...options }),
+  unfold: ({ x }, { kernelSize, ...options }) => F.unfold(x, kernelSize, options),
+  fold: ({ x }, { outputSize, kernelSize, ...options }) => F.fold(x, outputSize, kernelSize, options),
+  pixelShuffle: ({ x }, { upscaleFactor }) => F.pixelShuffle(x, upscaleFactor),
+  pixelUnshuffle: ({ x }, { downscaleFactor }) => F.pixelUnshuffle(x, downscaleFactor),
+};

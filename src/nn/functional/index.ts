@@ -31,13 +31,17 @@ export {
   tanhshrink,
   threshold,
 } from '../../tensor/index.ts';
+export * from './attention.ts';
 export * from './classification.ts';
 export * from './conv.ts';
 export * from './ctc.ts';
 export * from './distance.ts';
+export * from './dropout.ts';
 export * from './embedding.ts';
+export * from './norm.ts';
 export * from './pool.ts';
 export * from './ranking.ts';
+export * from './rearrange.ts';
 export type { LossOptions, Reduction } from './reduction.ts';
 export * from './regression.ts';
 export type { Sizes } from './sizes.ts';

@@ -1,0 +1,12 @@
+/** @file images against PyTorch's values. */
+import { describe } from 'vitest';
+import { imageCalls } from '../../../test/golden/calls.ts';
+import { testGolden } from '../../../test/golden/check.ts';
+import { loadGolden } from '../../../test/golden/load.ts';
+
+describe('golden values', () => {
+  testGolden(
+    loadGolden('functional').cases.filter((c) => c.op in imageCalls),
+    imageCalls,
+  );
+});
