@@ -1,0 +1,12 @@
+/** @file Files of models: safetensors, ONNX. */
+export {
+  loadSafetensors,
+  type NamedTensors,
+  openSafetensors,
+  parseSafetensors,
+  type Safetensors,
+  type SafetensorsReader,
+  saveSafetensors,
+  writeSafetensors,
+} from '../train/safetensors.ts';
+export { loadModel, saveModel } from './save-model.ts';

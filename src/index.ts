@@ -1,0 +1,13 @@
+/** @file Gradus: deep learning for TypeScript, on ONNX Runtime. */
+export * from './data/index.ts';
+export * from './hub/index.ts';
+export type { DType, NumericArray } from './ir/dtype.ts';
+export * from './ir/errors.ts';
+export type { NDArray } from './ir/ndarray.ts';
+export type { Shape } from './ir/shape.ts';
+export * as F from './nn/functional/index.ts';
+export * as nn from './nn/index.ts';
+export * as optim from './optim/index.ts';
+export { getDevice, setDevice } from './runtime/device.ts';
+export * from './tensor/index.ts';
+export * from './train/index.ts';
