@@ -38,6 +38,9 @@ export interface Callback {
   onEvaluateEnd?(context: TrainContext, logs: Logs): void | Promise<void>;
   /** `logs` of the epoch: means and metrics of training and validation. */
   onEpochEnd?(context: TrainContext, logs: Logs): void | Promise<void>;
+  /** Before a checkpoint is written: what the callback has recorded should be safe by then. */
+  onCheckpoint?(context: TrainContext): void | Promise<void>;
+  /** Also after an error; must bear being called twice. */
   onFitEnd?(context: TrainContext): void | Promise<void>;
   /** State that a checkpoint must keep, so that a resumed run goes on the same way. */
   stateDict?(): Json;

@@ -7,7 +7,7 @@ import type { Callback, Json, Logs, TrainContext } from './callback.ts';
 import { type CheckpointState, latestCheckpoint, loadCheckpoint, saveCheckpoint, snapshot } from './checkpoint.ts';
 import { diagnose } from './diagnose.ts';
 import { isLowerBetter, monitored } from './early-stopping.ts';
-import { nodeFiles } from './files.ts';
+import { nodeFiles, removeStaleTemporaries } from './files.ts';
 import { InterruptWatch } from './interrupt.ts';
 import { runRecord } from './run-record.ts';
 import { showProgress } from './show-progress.ts';
@@ -99,10 +99,10 @@ export class FitRun<M extends Module> implements TrainContext {
       await this.#call('onFitStart');
       while (this.epoch < this.epochs && this.#stopReason === undefined) await this.#runEpoch();
       await this.#restoreBest();
-      await this.#call('onFitEnd');
     } finally {
       this.#watch.close();
       this.model.eval();
+      await this.#call('onFitEnd');
     }
     return { history: this.#history, stopped: this.#stopReason, bestEpoch: this.#best?.epoch };
   }
@@ -207,6 +207,7 @@ export class FitRun<M extends Module> implements TrainContext {
 
   async #checkpoint(tally: Tally | undefined): Promise<void> {
     if (this.out === undefined || (!this.#dirty && tally)) return;
+    for (const callback of this.#callbacks) await callback.onCheckpoint?.(this);
     await this.#save('checkpoints', tally, this.#trainer.internals.options.checkpoint?.keep ?? 2);
     this.#dirty = false;
   }
@@ -239,6 +240,7 @@ export class FitRun<M extends Module> implements TrainContext {
     const folder = this.#folder('checkpoints');
     if (folder === undefined)
       throw new ArgumentError('fit: resume needs the Trainer option `out`, the folder of the run');
+    await removeStaleTemporaries(this.out ?? folder);
     const path = await latestCheckpoint(folder);
     if (path === undefined) return;
     const { state, model, optimizer } = await loadCheckpoint(path);
@@ -276,9 +278,9 @@ export class FitRun<M extends Module> implements TrainContext {
         ? 'nothing was kept: set `out` to keep checkpoints'
         : `checkpoint saved in ${this.out}; fit with { resume: true } goes on`;
     const message = `interrupted at step ${this.step}; ${where}`;
-    for (const callback of this.#callbacks) await callback.onFitEnd?.(this);
     if ((this.#options.onInterrupt ?? 'exit') === 'throw' || typeof process !== 'object')
       throw new InterruptedError(message);
+    await this.#call('onFitEnd');
     console.error(message);
     process.exit(130);
   }

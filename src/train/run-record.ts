@@ -29,12 +29,14 @@ export function runRecord(folder: string, { every = 10 }: RunRecordOptions = {})
       events?.scalar('step/loss', loss, step);
       events?.scalar('step/lr', lr, step);
     },
-    async onEpochEnd({ step, epoch }, logs) {
+    onEpochEnd({ step, epoch }, logs) {
       metrics?.write({ step, epoch, phase: 'epoch', ...logs });
       for (const [name, value] of Object.entries(logs)) {
         const [phase, tag] = name.startsWith('val_') ? ['val', name.slice(4)] : ['train', name];
         events?.scalar(`${phase}/${tag}`, value, step);
       }
+    },
+    async onCheckpoint() {
       await Promise.all([metrics?.flush(), events?.flush()]);
     },
     async onFitEnd() {
