@@ -222,8 +222,33 @@ def normalizations():
     case("LpNormalization", [normal(2, 3, 4)], {"axis": 1, "p": 1}, lambda x: F.normalize(x, 1, 1))
 
 
+def losses():
+    def target(*shape, ignored=None):
+        t = ints(*shape, below=4)
+        if ignored is not None:
+            t.view(-1)[::3] = ignored
+        return t
+
+    for shape, positions in [((5, 4), (5,)), ((2, 4, 3), (2, 3)), ((2, 4, 2, 3), (2, 2, 3))]:
+        for reduction in ["mean", "sum", "none"]:
+            for ignored in [None, -100, 2]:
+                weighted = reduction != "sum" or ignored is not None
+                args = [normal(*shape), target(*positions, ignored=ignored)] + ([uniform(4, low=0.2, high=1.5)] if weighted else [])
+                attrs = {"reduction": reduction} | ({} if ignored is None else {"ignore_index": ignored})
+                skip = -100 if ignored is None else ignored
+
+                def entropy(x, t, w=None):
+                    return F.cross_entropy(x, t, w, reduction=reduction, ignore_index=skip), F.log_softmax(x, 1)
+
+                case("SoftmaxCrossEntropyLoss", args, attrs, entropy, outputs=2, nograd=["x2"])
+                fn = lambda x, t, w=None: F.nll_loss(x, t, w, reduction=reduction, ignore_index=skip)
+                case("NegativeLogLikelihoodLoss", args, attrs, fn, nograd=["x2"])
+    case("SoftmaxCrossEntropyLoss", [100 * normal(3, 4), target(3)], {}, lambda x, t: F.cross_entropy(x, t))
+
+
 if __name__ == "__main__":
     convolutions()
     pools()
     normalizations()
+    losses()
     g.write()

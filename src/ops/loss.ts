@@ -1,0 +1,139 @@
+/** @file SoftmaxCrossEntropyLoss and NegativeLogLikelihoodLoss: class indices, weights, ignored targets, any rank. */
+import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import { type Attrs, constant, type Value } from '../ir/graph.ts';
+import { formatShape, type Shape, sameShape } from '../ir/shape.ts';
+import { add, div, mul, sub } from './arithmetic.ts';
+import { cast } from './cast.ts';
+import { equal, not, where } from './compare.ts';
+import { defineOp, requireFloat, requireSameDType, type } from './define.ts';
+import { exp, neg } from './elementwise.ts';
+import { gather, gatherElements, requireIndices, zerosOf } from './gather.ts';
+import { expand, ints, reshape } from './movement.ts';
+import { reduceSum } from './reduce.ts';
+import { scatterElements } from './scatter.ts';
+import { logSoftmax } from './softmax.ts';
+import { scalar } from './unary.ts';
+
+type Reduction = 'none' | 'mean' | 'sum';
+
+const reductionOf = (attrs: Attrs): Reduction => {
+  const found = (attrs.reduction as string | undefined) ?? 'mean';
+  if (found !== 'none' && found !== 'mean' && found !== 'sum')
+    throw new ArgumentError(`reduction must be 'none', 'mean' or 'sum', found '${found}'`);
+  return found;
+};
+
+/** Type of the loss; checks that there is one target per position. */
+function lossType([scores, target, weight]: readonly Value[], attrs: Attrs) {
+  requireFloat(scores);
+  requireIndices(target);
+  const [batch, classes, ...positions] = scores.shape;
+  if (scores.rank < 2 || !sameShape(target.shape, [batch, ...positions]))
+    throw new ShapeError(
+      `scores [batch, classes, ...positions] need targets [batch, ...positions] of class indices, found ${formatShape(scores.shape)} and ${formatShape(target.shape)}`,
+    );
+  if (weight) {
+    requireSameDType(scores, weight);
+    if (!sameShape(weight.shape, [classes]))
+      throw new ShapeError(`weights must have shape [${classes}], one per class, found ${formatShape(weight.shape)}`);
+  }
+  return type(scores.dtype, reductionOf(attrs) === 'none' ? target.shape : []);
+}
+
+/** What the formulas share: targets that are safe to index with, and the weight of every position. */
+interface Targets {
+  /** Ignored targets are replaced by class 0. */
+  readonly index: Value;
+  /** Shape of the targets; null stands for all ones. */
+  readonly weight: Value | null;
+  /** By what the sum is divided: the sum of the weights for 'mean', else null. */
+  readonly divisor: Value | null;
+}
+
+function readTargets([scores, target, weight]: readonly Value[], attrs: Attrs): Targets {
+  const ignored = attrs.ignore_index as number | undefined;
+  let index = target;
+  let each: Value | null = null;
+  if (ignored !== undefined) {
+    const skip = equal(target, constant(ignored, target.dtype));
+    index = where(skip, constant(0, target.dtype), target);
+    each = cast(not(skip), { to: scores.dtype });
+  }
+  if (weight) {
+    const chosen = gather(weight, index);
+    each = each ? mul(chosen, each) : chosen;
+  }
+  if (reductionOf(attrs) !== 'mean') return { index, weight: each, divisor: null };
+  const total = each ? reduceSum(each, { keepdims: 0 }) : scalar(scores, target.size);
+  return { index, weight: each, divisor: total };
+}
+
+/** [batch, 1, ...positions], to stand beside the scores. */
+const asColumn = (v: Value): Value => reshape(v, v.shape.toSpliced(1, 0, 1));
+
+/** -weight * logProbabilities[target], reduced. */
+function pick(logProbabilities: Value, targets: Targets, attrs: Attrs): Value {
+  const chosen = gatherElements(logProbabilities, asColumn(targets.index), { axis: 1 });
+  const each = neg(reshape(chosen, targets.index.shape));
+  const weighted = targets.weight ? mul(each, targets.weight) : each;
+  if (reductionOf(attrs) === 'none') return weighted;
+  const total = reduceSum(weighted, { keepdims: 0 });
+  return targets.divisor ? div(total, targets.divisor) : total;
+}
+
+/** The derivative by -logProbabilities[target], one per position, as a column. */
+function slopePerPosition(dy: Value, { index, weight, divisor }: Targets): Value {
+  const share = divisor ? div(dy, divisor) : dy;
+  return asColumn(weight ? mul(weight, share) : expand(share, index.shape));
+}
+
+/**
+ * Cross entropy of softmax(scores) along axis 1 with class indices. Operands: scores [batch, classes, ...positions],
+ * targets (int32 or int64) [batch, ...positions], optional weights [classes]; attributes reduction ('mean' divides by the
+ * sum of the weights), ignore_index. Outputs: the loss, and on demand the log-probabilities.
+ * Source: ONNX SoftmaxCrossEntropyLoss, torch.nn.functional.cross_entropy.
+ */
+export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
+  optionalOutputs: 1,
+  infer: (inputs, attrs) => [lossType(inputs, attrs), type(inputs[0].dtype, inputs[0].shape)],
+  gradient: ({ inputs, outputs: [, logProbabilities], attrs }, [dy, dLog]) => {
+    const probabilities = exp(logProbabilities);
+    let dx: Value | null = null;
+    if (dy) {
+      const targets = readTargets(inputs, attrs);
+      const slope = slopePerPosition(dy, targets);
+      // slope * (softmax - one-hot), the one-hot part written to its few places.
+      dx = scatterElements(mul(probabilities, slope), asColumn(targets.index), neg(slope), {
+        axis: 1,
+        reduction: 'add',
+      });
+    }
+    if (dLog) {
+      const through = sub(dLog, mul(probabilities, reduceSum(dLog, ints([1]))));
+      dx = dx ? add(dx, through) : through;
+    }
+    return [dx];
+  },
+  decompose: (inputs, attrs) => {
+    const logProbabilities = logSoftmax(inputs[0], { axis: 1 });
+    return [pick(logProbabilities, readTargets(inputs, attrs), attrs), logProbabilities];
+  },
+});
+
+/**
+ * -weight * x[target] along axis 1, reduced; x holds log-probabilities. Operands and attributes as for
+ * SoftmaxCrossEntropyLoss. Source: ONNX NegativeLogLikelihoodLoss, torch.nn.functional.nll_loss.
+ */
+export const negativeLogLikelihoodLoss = defineOp('NegativeLogLikelihoodLoss', {
+  infer: lossType,
+  // ONNX Runtime has only the function body, many nodes long.
+  lowered: true,
+  gradient: ({ inputs, attrs }, [dy]) => {
+    if (!dy) return [];
+    const targets = readTargets(inputs, attrs);
+    const shape: Shape = inputs[0].shape;
+    const slope = neg(slopePerPosition(dy, targets));
+    return [scatterElements(zerosOf(inputs[0], shape), asColumn(targets.index), slope, { axis: 1, reduction: 'add' })];
+  },
+  decompose: (inputs, attrs) => pick(inputs[0], readTargets(inputs, attrs), attrs),
+});
