@@ -94,7 +94,7 @@ function checkCount(what: string, count: number): number {
 }
 
 /** @throws ArgumentError when sample `index` does not exist. */
-export function checkIndex(index: number, length: number): void {
+function checkIndex(index: number, length: number): void {
   if (!Number.isInteger(index) || index < 0 || index >= length)
     throw new ArgumentError(`sample ${index} does not exist: the data set has ${length}, counted from 0`);
 }

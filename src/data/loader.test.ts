@@ -274,7 +274,7 @@ describe('DataLoader with workers', () => {
     y: number;
     noise: NDArray;
   }
-  const url = new URL('./fixtures/squares.ts', import.meta.url);
+  const url = new URL('../../test/fixtures/squares.ts', import.meta.url);
   const loaders: { close(): Promise<void> }[] = [];
   const load = async (options: object, loaderOptions: DataLoaderOptions<Sample, never>) => {
     const data = await moduleDataset<Sample>(url, { options });

@@ -24,19 +24,18 @@ function typeScriptStart(entry: URL): URL {
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }
 
+/** The file that is really there: TypeScript in development, JavaScript when installed. */
+function built(source: URL): URL {
+  return isTypeScript(import.meta.url) ? source : new URL(source.href.replace(/\.ts$/, '.js'));
+}
+
 /**
  * A worker thread that runs a file of this package.
- * @param from `import.meta.url` of the caller
- * @param entry path relative to it, without extension: TypeScript in development, JavaScript when installed
+ * @param source URL of the TypeScript file, `new URL('./entry.ts', import.meta.url)`
  * @param options.alsoImports URL of a user's module that the worker will import
  */
-export function startWorker(
-  from: string,
-  entry: string,
-  workerData: unknown,
-  options: { alsoImports?: string } = {},
-): Worker {
-  const url = new URL(`${entry}${isTypeScript(from) ? '.ts' : '.js'}`, from);
+export function startWorker(source: URL, workerData: unknown, options: { alsoImports?: string } = {}): Worker {
+  const url = built(source);
   const typed = isTypeScript(url.href) || (options.alsoImports !== undefined && isTypeScript(options.alsoImports));
   return new Worker(typed ? typeScriptStart(url) : url, {
     workerData,
@@ -48,10 +47,12 @@ export function startWorker(
  * A child process that runs a file of this package and talks by messages (structured cloning), with a limit of heap.
  * Where a worker thread is not enough: running out of memory in a thread ends the whole process.
  */
-export function startProcess(from: string, entry: string, heapMegabytes: number): ChildProcess {
-  const typed = isTypeScript(from);
-  const loader = typed ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href] : [];
-  return fork(fileURLToPath(new URL(`${entry}${typed ? '.ts' : '.js'}`, from)), {
+export function startProcess(source: URL, heapMegabytes: number): ChildProcess {
+  const url = built(source);
+  const loader = isTypeScript(url.href)
+    ? ['--import', pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href]
+    : [];
+  return fork(fileURLToPath(url), {
     execArgv: [...inheritedExecArgv(), ...loader, `--max-old-space-size=${heapMegabytes}`],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'ignore', 'ipc'],

@@ -75,7 +75,9 @@ class WorkerPool implements FetchPool {
   }
 
   #start(): Worker {
-    const worker = startWorker(import.meta.url, './worker-entry', this.#source, { alsoImports: this.#source.url });
+    const worker = startWorker(new URL('./worker-entry.ts', import.meta.url), this.#source, {
+      alsoImports: this.#source.url,
+    });
     this.#all.add(worker);
     worker.on('message', (reply: WorkerReply) => this.#settle(worker, reply));
     worker.on('error', (cause: Error) =>

@@ -26,7 +26,7 @@ export function tooLarge(name: string, maxBytes: number): never {
 }
 
 /** Whether bytes begin like a gzip member. */
-export function isGzip(bytes: Uint8Array): boolean {
+function isGzip(bytes: Uint8Array): boolean {
   return bytes.length >= 2 && bytes[0] === 0x1f && bytes[1] === 0x8b;
 }
 

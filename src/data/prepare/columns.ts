@@ -51,7 +51,7 @@ export function asNumber(cell: unknown): number | undefined {
 }
 
 /** The cell as a boolean, or undefined; 0 and 1 count. */
-export function asBoolean(cell: unknown): boolean | undefined {
+function asBoolean(cell: unknown): boolean | undefined {
   if (typeof cell === 'boolean') return cell;
   if (cell === 1 || cell === 0) return cell === 1;
   if (typeof cell !== 'string') return undefined;

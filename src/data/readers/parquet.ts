@@ -34,7 +34,7 @@ export async function readParquet(
   const name = options.name ?? path;
   // Rows as objects take several times the space of their values, within what a machine has.
   const heap = Math.min(16_384, Math.max(128, Math.ceil((options.maxBytes ?? MAX_BYTES) / 2 ** 20)));
-  const child = startProcess(import.meta.url, './parquet-process', heap);
+  const child = startProcess(new URL('./parquet-process.ts', import.meta.url), heap);
   let timer: NodeJS.Timeout | undefined;
   try {
     return await new Promise<ParquetRow[]>((resolve, reject) => {

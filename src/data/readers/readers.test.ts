@@ -138,6 +138,11 @@ describe('hostile Parquet', () => {
       });
     }
     expect(refused).toBeGreaterThan(3);
+    const greedy = good.slice();
+    greedy.set([254, 255, 255, 255, 15], 43); // a run length of 2^31 in place of a short one
+    await expect(readParquet(await put('greedy.parquet', greedy), { timeout: 10, maxBytes: 2 ** 27 })).rejects.toThrow(
+      /greedy\.parquet: (the decoder ran out of memory|not parsed within 10 s).*; the file is damaged or hostile/,
+    );
   });
 });
 

@@ -26,18 +26,24 @@ function checkFactor(factor: number, what: string): void {
     throw new ArgumentError(`${what}: factor must be at least 0, found ${factor}`);
 }
 
-/** clamp(a * ratio + b * (1 - ratio)), truncated for uint8. */
-function blend(view: ImageView, a: number, b: number, ratio: number): number {
-  const value = f(f(a * f(ratio)) + b * f(1 - ratio)); // the second product is fused, as torch's add with alpha
-  const clamped = Math.min(maxValue(view.dtype), Math.max(0, value));
-  return view.dtype === 'uint8' ? Math.trunc(clamped) : clamped;
+/** A function that computes clamp(a * ratio + b * (1 - ratio)), truncated for uint8. */
+function blender(view: ImageView, ratio: number): (a: number, b: number) => number {
+  const [own, other, top] = [f(ratio), f(1 - ratio), maxValue(view.dtype)];
+  const byte = view.dtype === 'uint8';
+  return (a, b) => {
+    const value = f(f(a * own) + b * other); // the second product is fused, as torch's add with alpha
+    const clamped = Math.min(top, Math.max(0, value));
+    return byte ? Math.trunc(clamped) : clamped;
+  };
 }
+
+const [RED, GREEN, BLUE] = [f(0.2989), f(0.587), f(0.114)];
 
 /** Luma at an offset of the first channel (ITU-R BT.601 weights as in torchvision), floored for uint8. */
 function luma(view: ImageView, at: number): number {
   if (view.channels === 1) return view.data[at];
   const { data, strideC } = view;
-  const value = f(f(f(data[at] * f(0.2989)) + f(data[at + strideC] * f(0.587))) + f(data[at + 2 * strideC] * f(0.114)));
+  const value = f(f(f(data[at] * RED) + f(data[at + strideC] * GREEN)) + f(data[at + 2 * strideC] * BLUE));
   return view.dtype === 'uint8' ? Math.floor(value) : value;
 }
 
@@ -53,7 +59,8 @@ export function adjustBrightness(image: NDArray, factor: number, options: Layout
   checkFactor(factor, 'adjustBrightness');
   const view = colors(image, options, 'adjustBrightness');
   const { image: out } = newImage(view, view.height, view.width);
-  for (let i = 0; i < out.data.length; i++) out.data[i] = blend(view, view.data[i], 0, factor);
+  const blend = blender(view, factor);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = blend(view.data[i], 0);
   return out;
 }
 
@@ -67,7 +74,8 @@ export function adjustContrast(image: NDArray, factor: number, options: LayoutOp
     sum += luma(view, at);
   });
   const mean = f(sum / (view.height * view.width));
-  for (let i = 0; i < out.data.length; i++) out.data[i] = blend(view, view.data[i], mean, factor);
+  const blend = blender(view, factor);
+  for (let i = 0; i < out.data.length; i++) out.data[i] = blend(view.data[i], mean);
   return out;
 }
 
@@ -77,10 +85,10 @@ export function adjustSaturation(image: NDArray, factor: number, options: Layout
   const view = colors(image, options, 'adjustSaturation');
   if (view.channels === 1) return image;
   const { image: out, view: target } = newImage(view, view.height, view.width);
+  const blend = blender(view, factor);
   eachPixel(view, target, (from, to) => {
     const grey = luma(view, from);
-    for (let c = 0; c < 3; c++)
-      target.data[to + c * target.strideC] = blend(view, view.data[from + c * view.strideC], grey, factor);
+    for (let c = 0; c < 3; c++) target.data[to + c * target.strideC] = blend(view.data[from + c * view.strideC], grey);
   });
   return out;
 }
@@ -92,51 +100,48 @@ export function adjustHue(image: NDArray, factor: number, options: LayoutOption 
   const view = colors(image, options, 'adjustHue');
   if (view.channels === 1) return image;
   const { image: out, view: target } = newImage(view, view.height, view.width);
-  const byte = view.dtype === 'uint8';
+  const [byte, scale, shift] = [view.dtype === 'uint8', view.dtype === 'uint8' ? 255 : 1, f(factor)];
+  // uint8: the value is scaled by 256 - 0.001 and truncated, as torchvision's to_dtype does.
+  const put = (at: number, value: number): void => {
+    target.data[at] = byte ? Math.trunc(f(value * BYTE_SCALE)) : value;
+  };
   eachPixel(view, target, (from, to) => {
-    const [r, g, b] = [0, 1, 2].map((c) => f(view.data[from + c * view.strideC] / (byte ? 255 : 1)));
-    const rgb = turnHue(r, g, b, factor);
-    // uint8: the value is scaled by 256 - eps and truncated, as torchvision's to_dtype does.
-    for (let c = 0; c < 3; c++)
-      target.data[to + c * target.strideC] = byte ? Math.trunc(f(rgb[c] * f(255 + 1 - 1e-3))) : rgb[c];
+    const [step, data] = [view.strideC, view.data];
+    const r = f(data[from] / scale);
+    const g = f(data[from + step] / scale);
+    const b = f(data[from + 2 * step] / scale);
+    const max = Math.max(r, g, b);
+    const range = f(max - Math.min(r, g, b));
+    const s = range === 0 ? 0 : f(range / max);
+    const h6 = f(f(turned(r, g, b, max, range === 0 ? 1 : range, shift)) * 6);
+    const sector = Math.floor(h6);
+    const sxf = f(s * f(h6 - sector));
+    const p = unit(f(f(1 - s) * max));
+    const q = unit(f(f(1 - sxf) * max));
+    const t = unit(f(f(sxf + f(1 - s)) * max));
+    const k = sector % 6;
+    put(to, k === 0 || k === 5 ? max : k === 1 ? q : k === 4 ? t : p);
+    put(to + target.strideC, k === 1 || k === 2 ? max : k === 0 ? t : k === 3 ? q : p);
+    put(to + 2 * target.strideC, k === 3 || k === 4 ? max : k === 2 ? t : k === 5 ? q : p);
   });
   return out;
 }
 
-function turnHue(r: number, g: number, b: number, factor: number): [number, number, number] {
-  const max = Math.max(r, g, b);
-  const min = Math.min(r, g, b);
-  const range = f(max - min);
-  const s = max === min ? 0 : f(range / max);
-  const divisor = range === 0 ? 1 : range;
-  const [rc, gc, bc] = [f((max - r) / divisor), f((max - g) / divisor), f((max - b) / divisor)];
+const BYTE_SCALE = f(256 - 1e-3);
+const unit = (x: number): number => Math.min(1, Math.max(0, x));
+
+/** Hue of a pixel in 0 to 1 (Pillow's rgb2hsv), turned by `shift`. */
+function turned(r: number, g: number, b: number, max: number, divisor: number, shift: number): number {
+  const rc = f((max - r) / divisor);
+  const gc = f((max - g) / divisor);
+  const bc = f((max - b) / divisor);
   const sector = max === r ? f(bc - gc) : max === g ? f(f(rc + 2) - bc) : f(f(gc + 4) - rc);
-  const hue = f(f(f(sector * f(1 / 6)) + 1) % 1);
-  const turned = f(f(hue + f(factor)) % 1);
-  const h = turned < 0 ? f(turned + 1) : turned;
-  const h6 = f(h * 6);
-  const i = Math.floor(h6);
-  const fraction = f(h6 - i);
-  const unit = (x: number): number => Math.min(1, Math.max(0, x));
-  const sxf = f(s * fraction);
-  const p = unit(f(f(1 - s) * max));
-  const q = unit(f(f(1 - sxf) * max));
-  const t = unit(f(f(sxf + f(1 - s)) * max));
-  switch (i % 6) {
-    case 0:
-      return [max, t, p];
-    case 1:
-      return [q, max, p];
-    case 2:
-      return [p, max, t];
-    case 3:
-      return [p, q, max];
-    case 4:
-      return [t, p, max];
-    default:
-      return [max, p, q];
-  }
+  const lifted = f(f(sector * SIXTH) + 1);
+  const hue = f((lifted >= 1 ? lifted - 1 : lifted) + shift);
+  return hue < 0 ? f(hue + 1) : hue >= 1 ? f(hue - 1) : hue;
 }
+
+const SIXTH = f(1 / 6);
 
 /** Greyscale with 1 or 3 (equal) channels (torchvision.transforms.Grayscale). */
 export function grayscale(channels: 1 | 3 = 1, options: LayoutOption = {}): ImageTransform {
