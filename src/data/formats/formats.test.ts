@@ -286,7 +286,7 @@ describe('WAV', () => {
       const ours = parseWav(file.toBuffer()).samples;
       if (law === 'toALaw') file.fromALaw();
       else file.fromMuLaw();
-      const theirs = Array.from(file.getSamples() as unknown as ArrayLike<number>);
+      const theirs = Array.from(file.getSamples() as ArrayLike<number>);
       for (const [i, v] of theirs.entries()) expect(ours.data[i] * 32768).toBeCloseTo(v, 3);
     }
   });

@@ -8,6 +8,9 @@ import { formatShape } from '../../ir/shape.ts';
 /**
  * A function from image to image, uint8 (0 to 255) or float (0 to 1), in the layout it came in. All randomness comes
  * from `random`, the sample's own stream (`Dataset.map` and `DataLoader` pass it).
+ *
+ * For an image and its mask, give both the same stream: `augment(x, random.fork('geometry'))` and
+ * `augment(mask, random.fork('geometry'))` draw the same numbers.
  */
 export type ImageTransform = (image: NDArray, random?: Random) => NDArray;
 

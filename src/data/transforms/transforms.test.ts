@@ -171,6 +171,18 @@ describe('random transforms', () => {
     );
   });
 
+  it('treats an image and its mask alike when given the same stream', () => {
+    const geometry = (interpolation: 'nearest' | 'bilinear') =>
+      T.compose([T.randomResizedCrop(6, { interpolation }), T.randomHorizontalFlip(), T.randomRotation(0)]);
+    const mask = picture(12, 10, 1);
+    for (let seed = 0; seed < 10; seed++) {
+      const random = new Random(seed);
+      const a = geometry('nearest')(mask, random.fork('geometry'));
+      random.uniform();
+      expect(geometry('nearest')(mask, random.fork('geometry'))).toEqual(a);
+    }
+  });
+
   it('erases one rectangle with the given values', () => {
     const image: NDArray = { data: new Float32Array(3 * 20 * 20).fill(1), shape: [3, 20, 20], dtype: 'float32' };
     const out = T.randomErasing({ p: 1, value: [5, 6, 7] })(image, new Random(3));
