@@ -13,4 +13,5 @@ export * from './loss.ts';
 export * from './module.ts';
 export * from './norm.ts';
 export * from './pool.ts';
+export * from './summary.ts';
 export * from './transformer.ts';
