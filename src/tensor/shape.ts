@@ -1,15 +1,7 @@
 /** @file Shapes: reshaping, permuting, joining, cutting, padding. Elements move, none is computed. */
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
-import {
-  broadcastShapes,
-  formatShape,
-  normalizeAxes,
-  normalizeAxis,
-  type Shape,
-  sameShape,
-  sizeOf,
-} from '../ir/shape.ts';
+import { formatShape, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
 import { castTo, type Dims, dimOf, like, requireOneOf } from './lift.ts';
 import { promoteTypes } from './operand.ts';
@@ -103,7 +95,7 @@ export function movedim(x: Tensor, source: Dims, destination: Dims): Tensor {
 export function expand(x: Tensor, sizes: Shape): Tensor {
   const lead = sizes.length - x.ndim;
   const target = sizes.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s));
-  if (lead < 0 || !sameShape(broadcastShapes(x.shape, target), target))
+  if (lead < 0 || x.shape.some((n, i) => n !== 1 && n !== target[i + lead]))
     throw new ShapeError(
       `expand: shape ${formatShape(x.shape)} cannot be expanded to ${formatShape(sizes)}; only sizes of 1 can grow`,
     );

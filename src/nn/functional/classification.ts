@@ -2,7 +2,8 @@
 import { isFloat } from '../../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
-import { type Tensor, where } from '../../tensor/index.ts';
+import * as ops from '../../ops/index.ts';
+import { Tensor, where } from '../../tensor/index.ts';
 import { requireOneOf } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
 
@@ -74,7 +75,8 @@ export function nllLoss(x: Tensor, target: Tensor, options: NllOptions = {}): Te
   if (isFloat(target.dtype))
     throw new DTypeError(`nllLoss: targets are class indices, found ${target.dtype}; cast with .long()`);
   const [logs, t] = withBatch(x, indexed(target), options, 'nllLoss');
-  const loss = likelihoodLoss(logs, t, weight, ignoreIndex, reduction);
+  const attrs = { reduction, ignore_index: ignoreIndex };
+  const loss = new Tensor(ops.negativeLogLikelihoodLoss(logs.value, t.value, weight?.value, attrs));
   return reduction === 'none' ? loss.reshape(target.shape) : loss;
 }
 
@@ -92,20 +94,8 @@ export function crossEntropy(x: Tensor, target: Tensor, options: CrossEntropyOpt
   const finish = (loss: Tensor) => (reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss);
   if (isFloat(target.dtype)) return finish(softCrossEntropy(logits, t, options));
   if (labelSmoothing > 0) return finish(smoothedCrossEntropy(logits, t, options));
-  return finish(likelihoodLoss(logits.logSoftmax(1), t, weight, ignoreIndex, reduction));
-}
-
-function likelihoodLoss(
-  logs: Tensor,
-  target: Tensor,
-  weight: Tensor | null | undefined,
-  ignoreIndex: number,
-  reduction: Reduction,
-): Tensor {
-  const valid = target.ne(ignoreIndex);
-  const safe = where(valid, target, 0);
-  const weights = targetWeights(target, valid, safe, weight, logs);
-  return weightedReduction(logs.gather(1, safe.unsqueeze(1)).squeeze(1).mul(weights).neg(), weights, reduction);
+  const attrs = { reduction, ignore_index: ignoreIndex };
+  return finish(new Tensor(ops.softmaxCrossEntropyLoss(logits.value, t.value, weight?.value, attrs)));
 }
 
 /** Weights per class, shaped to broadcast against [batch, classes, ...]. */
