@@ -246,9 +246,74 @@ def losses():
     case("SoftmaxCrossEntropyLoss", [100 * normal(3, 4), target(3)], {}, lambda x, t: F.cross_entropy(x, t))
 
 
+def recurrent():
+    def run(kind, attrs, x, w, r, b, lens, h0, c0):
+        """ONNX's recurrent operators step by step."""
+        d, hidden = w.shape[0], r.shape[2]
+        steps, batch = x.shape[:2]
+        lens = torch.full((batch,), steps) if lens is None else lens
+        ys, hs, cs = [], [], []
+        for k in range(d):
+            reverse = attrs.get("direction", "forward") == "reverse" or k == 1
+            wb, rb = (b[k].chunk(2) if b is not None else (torch.zeros(w.shape[1]).to(x), torch.zeros(w.shape[1]).to(x)))
+            h = h0[k] if h0 is not None else torch.zeros(batch, hidden).to(x)
+            c = c0[k] if c0 is not None else torch.zeros(batch, hidden).to(x)
+            out = [None] * steps
+            for t in reversed(range(steps)) if reverse else range(steps):
+                on = (t < lens).to(x)[:, None]
+                gx, gh = x[t] @ w[k].T + wb, h @ r[k].T
+                if kind == "LSTM":
+                    i, o, f, g = (gx + gh + rb).chunk(4, 1)
+                    c1 = f.sigmoid() * c + i.sigmoid() * g.tanh()
+                    h1 = o.sigmoid() * c1.tanh()
+                    c = on * c1 + (1 - on) * c
+                elif kind == "GRU":
+                    rz, rr, rn = rb.chunk(3)
+                    xz, xr, xn = gx.chunk(3, 1)
+                    hz, hr, hn = gh.chunk(3, 1)
+                    z, q = (xz + hz + rz).sigmoid(), (xr + hr + rr).sigmoid()
+                    if attrs.get("linear_before_reset"):
+                        n = (xn + q * (hn + rn)).tanh()
+                    else:
+                        n = (xn + (q * h) @ r[k][2 * hidden :].T + rn).tanh()
+                    h1 = (1 - z) * n + z * h
+                else:
+                    h1 = gx + gh + rb
+                    h1 = h1.relu() if attrs.get("activations", ["Tanh"])[0] == "Relu" else h1.tanh()
+                h = on * h1 + (1 - on) * h
+                out[t] = on * h1
+            ys.append(torch.stack(out)), hs.append(h), cs.append(c)
+        states = [torch.stack(hs)] + ([torch.stack(cs)] if kind == "LSTM" else [])
+        return (torch.stack(ys, 1), *states)
+
+    def network(kind, attrs, *, steps=4, batch=2, inputs=3, hidden=2, bias=True, lens=None, state=False):
+        gates = {"LSTM": 4, "GRU": 3, "RNN": 1}[kind]
+        d = 2 if attrs.get("direction") == "bidirectional" else 1
+        args = {"x0": normal(steps, batch, inputs), "x1": normal(d, gates * hidden, inputs, scale=0.7), "x2": normal(d, gates * hidden, hidden, scale=0.7)}
+        if bias: args["x3"] = normal(d, 2 * gates * hidden, scale=0.5)
+        if lens: args["x4"] = torch.tensor(lens, dtype=torch.int32)
+        if state: args["x5"] = normal(d, batch, hidden)
+        if state and kind == "LSTM": args["x6"] = normal(d, batch, hidden)
+        keys = list(args)
+        pick = lambda vs: [dict(zip(keys, vs)).get(f"x{i}") for i in range(7)]
+        attrs = {"hidden_size": hidden, **attrs}
+        case(kind, args, attrs, lambda *vs: run(kind, attrs, *pick(vs)), outputs=3 if kind == "LSTM" else 2)
+
+    for kind in ["LSTM", "GRU", "RNN"]:
+        for extra in [{}, {"linear_before_reset": 1}] if kind == "GRU" else [{}]:
+            network(kind, extra)
+            network(kind, {**extra, "direction": "bidirectional"}, state=True)
+            network(kind, {**extra, "direction": "reverse"}, bias=False)
+            network(kind, extra, lens=[4, 2, 3], batch=3, state=True)
+            network(kind, {**extra, "direction": "bidirectional"}, lens=[1, 4, 3], batch=3)
+            network(kind, extra, steps=1, batch=1)
+    network("RNN", {"activations": ["Relu"]}, state=True)
+
+
 if __name__ == "__main__":
     convolutions()
     pools()
     normalizations()
     losses()
+    recurrent()
     g.write()
