@@ -1,7 +1,7 @@
 /** @file activation against PyTorch's values. */
 import { describe } from 'vitest';
-import { activationCalls } from '../../test/golden/calls.ts';
-import { testGolden } from '../../test/golden/check.ts';
+import { activationCalls } from '../../test/functional/calls.ts';
+import { testGolden } from '../../test/functional/check.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 
 describe('golden values', () => {

@@ -1,7 +1,7 @@
 /** @file Arithmetic, comparison and selection against PyTorch's values; their error messages. */
 import { describe, expect, it } from 'vitest';
-import { mathCalls } from '../../test/golden/calls.ts';
-import { testGolden } from '../../test/golden/check.ts';
+import { mathCalls } from '../../test/functional/calls.ts';
+import { testGolden } from '../../test/functional/check.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 import type { Operand, Tensor } from './index.ts';
 import * as T from './index.ts';

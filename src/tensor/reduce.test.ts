@@ -1,7 +1,7 @@
 /** @file reduce against PyTorch's values. */
 import { describe, expect, it } from 'vitest';
-import { reduceCalls } from '../../test/golden/calls.ts';
-import { testGolden } from '../../test/golden/check.ts';
+import { reduceCalls } from '../../test/functional/calls.ts';
+import { testGolden } from '../../test/functional/check.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 import { grad, type Tensor, tensor, zeros } from './index.ts';
 

@@ -1,7 +1,7 @@
 /** @file shape against PyTorch's values. */
 import { describe, expect, it } from 'vitest';
-import { shapeCalls } from '../../test/golden/calls.ts';
-import { testGolden } from '../../test/golden/check.ts';
+import { shapeCalls } from '../../test/functional/calls.ts';
+import { testGolden } from '../../test/functional/check.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 import { arange, cat, einsum, linear, stack, type Tensor, tensor } from './index.ts';
 

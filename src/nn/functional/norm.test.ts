@@ -1,7 +1,7 @@
 /** @file norm against PyTorch's values. */
 import { describe } from 'vitest';
-import { normCalls } from '../../../test/golden/calls.ts';
-import { testGolden } from '../../../test/golden/check.ts';
+import { normCalls } from '../../../test/functional/calls.ts';
+import { testGolden } from '../../../test/functional/check.ts';
 import { loadGolden } from '../../../test/golden/load.ts';
 
 describe('golden values', () => {

@@ -1,17 +1,70 @@
 /** @file How the operators of the golden files are called, by family. */
 import * as F from '../../src/nn/functional/index.ts';
-import * as T from '../../src/tensor/index.ts';
 import type { Tensor } from '../../src/tensor/index.ts';
+import * as T from '../../src/tensor/index.ts';
 import type { CallTable } from './check.ts';
 
 const unaries = [
-  'abs', 'neg', 'exp', 'exp2', 'expm1', 'sin', 'cos', 'tan', 'sinh', 'cosh', 'tanh', 'asinh', 'atan', 'erf', 'sigmoid',
-  'square', 'sign', 'floor', 'ceil', 'round', 'trunc', 'frac', 'log', 'log2', 'log10', 'log1p', 'sqrt', 'rsqrt',
-  'reciprocal', 'asin', 'acos', 'atanh', 'erfinv', 'acosh', 'isnan', 'isinf', 'isfinite', 'logicalNot',
+  'abs',
+  'neg',
+  'exp',
+  'exp2',
+  'expm1',
+  'sin',
+  'cos',
+  'tan',
+  'sinh',
+  'cosh',
+  'tanh',
+  'asinh',
+  'atan',
+  'erf',
+  'sigmoid',
+  'square',
+  'sign',
+  'floor',
+  'ceil',
+  'round',
+  'trunc',
+  'frac',
+  'log',
+  'log2',
+  'log10',
+  'log1p',
+  'sqrt',
+  'rsqrt',
+  'reciprocal',
+  'asin',
+  'acos',
+  'atanh',
+  'erfinv',
+  'acosh',
+  'isnan',
+  'isinf',
+  'isfinite',
+  'logicalNot',
 ] as const;
 const binaries = [
-  'add', 'sub', 'mul', 'div', 'maximum', 'minimum', 'hypot', 'remainder', 'fmod', 'floorDivide', 'eq', 'ne', 'lt', 'le',
-  'gt', 'ge', 'logicalAnd', 'logicalOr', 'logicalXor', 'atan2',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'maximum',
+  'minimum',
+  'hypot',
+  'remainder',
+  'fmod',
+  'floorDivide',
+  'eq',
+  'ne',
+  'lt',
+  'le',
+  'gt',
+  'ge',
+  'logicalAnd',
+  'logicalOr',
+  'logicalXor',
+  'atan2',
 ] as const;
 
 /** Arithmetic, comparison, selection. */
@@ -32,10 +85,9 @@ export const mathCalls: CallTable = {
 /** Reductions. */
 export const reduceCalls: CallTable = {
   ...Object.fromEntries(
-    (['sum', 'mean', 'prod', 'amax', 'amin', 'logsumexp', 'norm', 'argmax', 'argmin', 'any', 'all'] as const).map((name) => [
-      name,
-      ({ x }: { x: Tensor }, { dim, ...options }) => x[name](dim, options),
-    ]),
+    (['sum', 'mean', 'prod', 'amax', 'amin', 'logsumexp', 'norm', 'argmax', 'argmin', 'any', 'all'] as const).map(
+      (name) => [name, ({ x }: { x: Tensor }, { dim, ...options }) => x[name](dim, options)],
+    ),
   ),
   var: ({ x }, { dim, ...options }) => x.var(dim, options),
   std: ({ x }, { dim, ...options }) => x.std(dim, options),
@@ -58,7 +110,8 @@ export const productCalls: CallTable = {
 
 /** Shapes and positions. */
 export const shapeCalls: CallTable = {
-  slice: ({ x }, { starts, ends, steps }) => x.at(...starts.map((s: number, i: number) => [s, ends[i], steps[i]] as const)),
+  slice: ({ x }, { starts, ends, steps }) =>
+    x.at(...starts.map((s: number, i: number) => [s, ends[i], steps[i]] as const)),
   narrow: ({ x }, { dim, start, length }) => x.narrow(dim, start, length),
   select: ({ x }, { dim, index }) => x.select(dim, index),
   gather: ({ x, index }, { dim }) => x.gather(dim, index),
@@ -97,9 +150,27 @@ export const shapeCalls: CallTable = {
 
 /** Activations. */
 export const activationCalls: CallTable = {
-  ...Object.fromEntries((['softmax', 'logSoftmax', 'softmin'] as const).map((name) => [name, ({ x }: { x: Tensor }, { dim }) => x[name](dim)])),
   ...Object.fromEntries(
-    (['relu', 'relu6', 'selu', 'silu', 'mish', 'softsign', 'hardswish', 'hardsigmoid', 'tanhshrink', 'logsigmoid'] as const).map((name) => [name, ({ x }: { x: Tensor }) => x[name]()]),
+    (['softmax', 'logSoftmax', 'softmin'] as const).map((name) => [
+      name,
+      ({ x }: { x: Tensor }, { dim }) => x[name](dim),
+    ]),
+  ),
+  ...Object.fromEntries(
+    (
+      [
+        'relu',
+        'relu6',
+        'selu',
+        'silu',
+        'mish',
+        'softsign',
+        'hardswish',
+        'hardsigmoid',
+        'tanhshrink',
+        'logsigmoid',
+      ] as const
+    ).map((name) => [name, ({ x }: { x: Tensor }) => x[name]()]),
   ),
   ...Object.fromEntries(
     (['leakyRelu', 'elu', 'celu', 'gelu', 'softplus', 'hardtanh', 'softshrink', 'hardshrink'] as const).map((name) => [
@@ -117,8 +188,18 @@ const overSizes = <Name extends string>(names: readonly Name[], call: (name: Nam
 
 /** Convolutions. */
 export const convCalls: CallTable = {
-  ...overSizes(['conv1d', 'conv2d', 'conv3d'], (name) => ({ x, weight, bias }, options) => F[name](x, weight, bias, options)),
-  ...overSizes(['convTranspose1d', 'convTranspose2d', 'convTranspose3d'], (name) => ({ x, weight, bias }, options) => F[name](x, weight, bias, options)),
+  ...overSizes(
+    ['conv1d', 'conv2d', 'conv3d'],
+    (name) =>
+      ({ x, weight, bias }, options) =>
+        F[name](x, weight, bias, options),
+  ),
+  ...overSizes(
+    ['convTranspose1d', 'convTranspose2d', 'convTranspose3d'],
+    (name) =>
+      ({ x, weight, bias }, options) =>
+        F[name](x, weight, bias, options),
+  ),
 };
 
 /** Pools. */
@@ -128,8 +209,25 @@ export const poolCalls: CallTable = {
     const { values, indices } = F[name](x, kernelSize, options);
     return [values, indices];
   }),
-  ...overSizes(['avgPool1d', 'avgPool2d', 'avgPool3d'], (name) => ({ x }, { kernelSize, ...options }) => F[name](x, kernelSize, options)),
-  ...overSizes(['adaptiveAvgPool1d', 'adaptiveAvgPool2d', 'adaptiveAvgPool3d', 'adaptiveMaxPool1d', 'adaptiveMaxPool2d', 'adaptiveMaxPool3d'], (name) => ({ x }, { outputSize }) => F[name](x, outputSize)),
+  ...overSizes(
+    ['avgPool1d', 'avgPool2d', 'avgPool3d'],
+    (name) =>
+      ({ x }, { kernelSize, ...options }) =>
+        F[name](x, kernelSize, options),
+  ),
+  ...overSizes(
+    [
+      'adaptiveAvgPool1d',
+      'adaptiveAvgPool2d',
+      'adaptiveAvgPool3d',
+      'adaptiveMaxPool1d',
+      'adaptiveMaxPool2d',
+      'adaptiveMaxPool3d',
+    ],
+    (name) =>
+      ({ x }, { outputSize }) =>
+        F[name](x, outputSize),
+  ),
   lpPool2d: ({ x }, { normType, kernelSize }) => F.lpPool2d(x, normType, kernelSize),
 };
 
@@ -143,19 +241,44 @@ export const vectorCalls: CallTable = {
 
 /** Losses. */
 export const lossCalls: CallTable = {
-  ...overSizes(['mseLoss', 'l1Loss', 'smoothL1Loss', 'huberLoss', 'poissonNllLoss', 'klDiv', 'diceLoss', 'sigmoidFocalLoss', 'hingeEmbeddingLoss', 'softMarginLoss', 'multiMarginLoss'], (name) => ({ x, target }, options) => F[name](x, target, options)),
-  ...overSizes(['crossEntropy', 'nllLoss', 'binaryCrossEntropy'], (name) => ({ x, target, weight }, options) => F[name](x, target, { weight, ...options })),
-  binaryCrossEntropyWithLogits: ({ x, target, weight, posWeight }, options) => F.binaryCrossEntropyWithLogits(x, target, { weight, posWeight, ...options }),
+  ...overSizes(
+    [
+      'mseLoss',
+      'l1Loss',
+      'smoothL1Loss',
+      'huberLoss',
+      'poissonNllLoss',
+      'klDiv',
+      'diceLoss',
+      'sigmoidFocalLoss',
+      'hingeEmbeddingLoss',
+      'softMarginLoss',
+      'multiMarginLoss',
+    ],
+    (name) =>
+      ({ x, target }, options) =>
+        F[name](x, target, options),
+  ),
+  ...overSizes(
+    ['crossEntropy', 'nllLoss', 'binaryCrossEntropy'],
+    (name) =>
+      ({ x, target, weight }, options) =>
+        F[name](x, target, { weight, ...options }),
+  ),
+  binaryCrossEntropyWithLogits: ({ x, target, weight, posWeight }, options) =>
+    F.binaryCrossEntropyWithLogits(x, target, { weight, posWeight, ...options }),
   gaussianNllLoss: ({ x, target, var: variance }, options) => F.gaussianNllLoss(x, target, variance, options),
   cosineEmbeddingLoss: ({ x, y, target }, options) => F.cosineEmbeddingLoss(x, y, target, options),
   tripletMarginLoss: (_, options, [x, y, z]) => F.tripletMarginLoss(x, y, z, options),
   marginRankingLoss: ({ x, y, target }, options) => F.marginRankingLoss(x, y, target, options),
-  ctcLoss: ({ x, y, inputLengths, targetLengths }, options) => F.ctcLoss(x.logSoftmax(2), y, inputLengths, targetLengths, options),
+  ctcLoss: ({ x, y, inputLengths, targetLengths }, options) =>
+    F.ctcLoss(x.logSoftmax(2), y, inputLengths, targetLengths, options),
 };
 
 /** Normalisations. */
 export const normCalls: CallTable = {
-  layerNorm: ({ x, weight, bias }, { normalizedShape, ...options }) => F.layerNorm(x, normalizedShape, weight, bias, options),
+  layerNorm: ({ x, weight, bias }, { normalizedShape, ...options }) =>
+    F.layerNorm(x, normalizedShape, weight, bias, options),
   rmsNorm: ({ x, weight }, { normalizedShape, ...options }) => F.rmsNorm(x, normalizedShape, weight, options),
   groupNorm: ({ x, weight, bias }, { numGroups, ...options }) => F.groupNorm(x, numGroups, weight, bias, options),
   instanceNorm: ({ x, weight, bias }, options) => F.instanceNorm(x, null, null, weight, bias, options),
@@ -168,7 +291,8 @@ export const normCalls: CallTable = {
 
 /** Attention and rearrangements of images. */
 export const imageCalls: CallTable = {
-  scaledDotProductAttention: ({ query, key, value, attnMask }, options) => F.scaledDotProductAttention(query, key, value, { attnMask, ...options }),
+  scaledDotProductAttention: ({ query, key, value, attnMask }, options) =>
+    F.scaledDotProductAttention(query, key, value, { attnMask, ...options }),
   unfold: ({ x }, { kernelSize, ...options }) => F.unfold(x, kernelSize, options),
   fold: ({ x }, { outputSize, kernelSize, ...options }) => F.fold(x, outputSize, kernelSize, options),
   pixelShuffle: ({ x }, { upscaleFactor }) => F.pixelShuffle(x, upscaleFactor),

@@ -2,7 +2,7 @@
 import { expect, it } from 'vitest';
 import { GradusError } from '../../src/ir/errors.ts';
 import { fromData, grad, realize, Tensor, type ValuesAndIndices } from '../../src/tensor/index.ts';
-import { type GoldenCase, type GoldenTensor, isGoldenTensor, namedOutputs } from './load.ts';
+import { type GoldenCase, type GoldenTensor, isGoldenTensor, namedOutputs } from '../golden/load.ts';
 
 /** Arguments of a golden case: by name, and those that are positional in order. */
 export interface Arguments {
@@ -61,7 +61,9 @@ export async function expectClose(actual: Tensor, golden: GoldenTensor, what: st
   golden.data.forEach((expected, i) => {
     const isSame = Object.is(data[i], expected) || data[i] === expected;
     if (isSame || Math.abs(data[i] - expected) <= tolerance * (Math.abs(expected) + 0.1 * scale)) return;
-    expect.fail(`${what}: element ${i} is ${data[i]}, expected ${expected}\n  found    ${data}\n  expected ${golden.data}`);
+    expect.fail(
+      `${what}: element ${i} is ${data[i]}, expected ${expected}\n  found    ${data}\n  expected ${golden.data}`,
+    );
   });
 }
 
@@ -69,7 +71,11 @@ export async function expectClose(actual: Tensor, golden: GoldenTensor, what: st
  * Declares one test per case. All cases are realised together in one program; if that fails, each by itself, so that the
  * failing one shows.
  */
-export function testGolden(cases: readonly GoldenCase[], table: CallTable, tolerances: Readonly<Record<string, number>> = {}): void {
+export function testGolden(
+  cases: readonly GoldenCase[],
+  table: CallTable,
+  tolerances: Readonly<Record<string, number>> = {},
+): void {
   const built = new Map<GoldenCase, Built | unknown>();
   let together: Promise<void> | undefined;
   const runAll = async () => {
