@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import type { Options } from '../../test/golden/check.ts';
+import type { Options } from '../../test/functional/check.ts';
 import { type LayerKind, testGoldenLayers } from '../../test/golden/layers.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 import type { Tensor } from '../tensor/index.ts';
