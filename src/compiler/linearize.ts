@@ -11,7 +11,8 @@ export interface LinearGraph {
 }
 
 /** Small constants are compared by content, large ones by identity of their memory (hashing 100 MB per step would not pay). */
-const contentLimit = 256;
+// At least what define.ts folds: a folded constant lies in new memory in every trace.
+const contentLimit = 4096;
 const memoryIds = new WeakMap<object, number>();
 let nextMemoryId = 1;
 

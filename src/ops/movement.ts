@@ -150,7 +150,11 @@ export function swapLast(x: Value): Value {
 /** Broadcasts to a shape (bidirectionally, as ONNX does). */
 export const expandOp = defineOp('Expand', {
   infer: ([x, shape]) => type(x.dtype, broadcastShapes(x.shape, constantInts(shape, 'the target shape'))),
-  fold: foldMovement(([x], output) => broadcastOffsets(x.shape, output.shape)),
+  // Large results stay unfolded: as constants they would only make tracing and comparing programs slower.
+  fold: (inputs, attrs, output) =>
+    sizeOf(output.shape) > 64
+      ? undefined
+      : foldMovement(([x], out) => broadcastOffsets(x.shape, out.shape))(inputs, attrs, output),
   simplify: ([x, shape]) =>
     sameShape(broadcastShapes(x.shape, constantInts(shape, 'the target shape')), x.shape) ? x : undefined,
   gradient: (_, [dy]) => [dy],
