@@ -10,4 +10,7 @@ export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';
 export { getDevice, setDevice } from './runtime/device.ts';
 export * from './tensor/index.ts';
+// Of two things with one name, the tensor operation is at the top; the metric is `metrics.mean`.
+export { mean, type PadOptions } from './tensor/index.ts';
 export * from './train/index.ts';
+export * as metrics from './train/metrics/index.ts';
