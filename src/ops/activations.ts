@@ -94,6 +94,11 @@ export const selu = defineOp('Selu', {
     const gamma = numberAttr(attrs, 'gamma', 1.0507009873554805);
     return where(greater(x, scalar(x, 0)), scalar(x, gamma), add(y, scalar(x, alpha * gamma)));
   }),
+  decompose: ([x], attrs) =>
+    mul(
+      elu(x, { alpha: numberAttr(attrs, 'alpha', 1.6732632423543772) }),
+      scalar(x, numberAttr(attrs, 'gamma', 1.0507009873554805)),
+    ),
 });
 
 /** x where x > 0, else alpha (exp(x / alpha) - 1). */
@@ -107,6 +112,10 @@ export const celu = defineOp('Celu', {
         mul(dy, add(mul(y, scalar(y, 1 / numberAttr(attrs, 'alpha', 1))), scalar(x, 1))),
       ),
   ],
+  decompose: ([x], attrs) => {
+    const alpha = numberAttr(attrs, 'alpha', 1);
+    return where(greater(x, scalar(x, 0)), x, elu(mul(x, scalar(x, 1 / alpha)), { alpha }));
+  },
 });
 
 /** alpha x + beta, limited to [0, 1]; the derivative at the limits is 0. */

@@ -4,9 +4,9 @@ import { DTypeError } from '../ir/errors.ts';
 import { constant, type GradientRule, type Value } from '../ir/graph.ts';
 import { broadcastShapes } from '../ir/shape.ts';
 import { cast } from './cast.ts';
-import { equal, greater, less, where } from './compare.ts';
+import { and, equal, greater, less, not, where } from './compare.ts';
 import { defineOp, requireSameDType, type } from './define.ts';
-import { log, neg } from './elementwise.ts';
+import { ceil, floor, log, neg } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
 
 /** A scalar constant of the same dtype as `like`. */
@@ -85,7 +85,22 @@ export const mod = defineOp('Mod', {
   fold: (inputs, attrs, out) =>
     foldElementwise(attrs.fmod ? (a, b) => a % b : (a, b) => a - Math.floor(a / b) * b)(inputs, attrs, out),
   gradient: ({ inputs: [a, b], outputs: [y], needs }, [dy]) => [dy, needs[1] ? neg(mul(dy, div(sub(a, y), b))) : null],
+  decompose: ([a, b], attrs) => remainderParts(a, b, attrs.fmod === 1),
 });
+
+/** The remainder from division: through floats by their floor, through integers by a correction of the sign. */
+function remainderParts(a: Value, b: Value, ofDividend: boolean): Value {
+  const quotient = div(a, b);
+  if (isInteger(a.dtype)) {
+    const rest = sub(a, mul(quotient, b));
+    const zero = scalarLike(a, 0);
+    if (ofDividend || a.dtype.startsWith('u')) return rest;
+    const differs = not(equal(less(rest, zero), less(b, zero)));
+    return where(and(differs, not(equal(rest, zero))), add(rest, b), rest);
+  }
+  const whole = ofDividend ? where(less(quotient, scalarLike(a, 0)), ceil(quotient), floor(quotient)) : floor(quotient);
+  return sub(a, mul(whole, b));
+}
 
 // At a tie every operand that attains the extremum gets an equal share (PyTorch: torch.maximum halves the gradient).
 const extremumGradient: GradientRule = ({ inputs, outputs: [y] }, [dy]) => {

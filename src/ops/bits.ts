@@ -1,8 +1,9 @@
 /** @file Bits and tests of numbers: BitShift, Bitwise*, BitCast, IsNaN, IsInf. */
 import { type DType, dtypes, isInteger } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError } from '../ir/errors.ts';
-import type { Value } from '../ir/graph.ts';
+import { constant, type Value } from '../ir/graph.ts';
 import { broadcastShapes } from '../ir/shape.ts';
+import { equal, not, or } from './compare.ts';
 import { defineOp, requireFloat, requireSameDType, type } from './define.ts';
 import { foldElementwise } from './fold.ts';
 
@@ -55,6 +56,7 @@ export const isNan = defineOp('IsNaN', {
   },
   fold: foldElementwise((x) => (Number.isNaN(x) ? 1 : 0)),
   gradient: 'zero',
+  decompose: ([x]) => not(equal(x, x)),
 });
 
 /** Whether elements are infinite; `detect_positive: 0` or `detect_negative: 0` look for one sign only. */
@@ -70,4 +72,10 @@ export const isInf = defineOp('IsInf', {
     return foldElementwise((x) => (infinite(x) ? 1 : 0))(inputs, attrs, output);
   },
   gradient: 'zero',
+  decompose: ([x], attrs) => {
+    const is = (value: number) => equal(x, constant(value, x.dtype));
+    if (attrs.detect_positive === 0) return is(Number.NEGATIVE_INFINITY);
+    if (attrs.detect_negative === 0) return is(Number.POSITIVE_INFINITY);
+    return or(is(Number.NEGATIVE_INFINITY), is(Number.POSITIVE_INFINITY));
+  },
 });

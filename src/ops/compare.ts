@@ -56,6 +56,9 @@ export const where = defineOp('Where', {
     return type(requireSameDType(a, b), broadcastShapes(condition.shape, a.shape, b.shape));
   },
   fold: foldElementwise((c, a, b) => (c ? a : b)),
+  // ONNX Runtime has no kernel that selects bools.
+  simplify: ([condition, a, b]) =>
+    a.dtype === 'bool' && b.dtype === 'bool' ? or(and(condition, a), and(not(condition), b)) : undefined,
   gradient: ({ inputs: [condition], outputs: [y], needs }, [dy]) => {
     const zero = constant(0, y.dtype);
     return [null, needs[1] ? where(condition, dy, zero) : null, needs[2] ? where(condition, zero, dy) : null];

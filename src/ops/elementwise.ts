@@ -1,5 +1,7 @@
 /** @file Unary arithmetic: powers, exponentials, rounding. */
-import { div, mul } from './arithmetic.ts';
+import { add, div, mul, sub } from './arithmetic.ts';
+import { cast } from './cast.ts';
+import { and, equal, greater, less, not, where } from './compare.ts';
 import { defineOp } from './define.ts';
 import { foldElementwise } from './fold.ts';
 import { inferFloat, inferNumber, scalar, slope } from './unary.ts';
@@ -18,13 +20,33 @@ export const abs = defineOp('Abs', {
 });
 
 /** -1, 0 or 1. */
-export const sign = defineOp('Sign', { infer: inferNumber, fold: foldElementwise(Math.sign), gradient: 'zero' });
+export const sign = defineOp('Sign', {
+  infer: inferNumber,
+  fold: foldElementwise(Math.sign),
+  gradient: 'zero',
+  decompose: ([x]) => {
+    const zero = scalar(x, 0);
+    return sub(cast(greater(x, zero), { to: x.dtype }), cast(less(x, zero), { to: x.dtype }));
+  },
+});
 
 export const floor = defineOp('Floor', { infer: inferFloat, fold: foldElementwise(Math.floor), gradient: 'zero' });
 export const ceil = defineOp('Ceil', { infer: inferFloat, fold: foldElementwise(Math.ceil), gradient: 'zero' });
 
 /** To the nearest integer, halves to even. */
-export const round = defineOp('Round', { infer: inferFloat, fold: foldElementwise(roundHalfEven), gradient: 'zero' });
+export const round = defineOp('Round', {
+  infer: inferFloat,
+  fold: foldElementwise(roundHalfEven),
+  gradient: 'zero',
+  decompose: ([x]) => {
+    // A half goes up with floor(x + 1/2); it must go down again where that is odd.
+    const up = floor(add(x, scalar(x, 0.5)));
+    const half = mul(up, scalar(x, 0.5));
+    const isHalf = equal(sub(up, x), scalar(x, 0.5));
+    const isOdd = not(equal(half, floor(half)));
+    return where(and(isHalf, isOdd), sub(up, scalar(x, 1)), up);
+  },
+});
 
 function roundHalfEven(x: number): number {
   const nearest = Math.round(x);

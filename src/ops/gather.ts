@@ -9,6 +9,7 @@ import { foldMovement } from './fold.ts';
 import { expand, ints, reshape } from './movement.ts';
 import { reduceSum } from './reduce.ts';
 import { scatterElements } from './scatter.ts';
+import { slice } from './slice.ts';
 import { numberAttr } from './unary.ts';
 
 /** Throws DTypeError unless the operand can index. */
@@ -51,10 +52,25 @@ export const gather = defineOp('Gather', {
         for (let k = 0; k < inner; k++) offsets[at++] = (o * size + (i < 0 ? i + size : i)) * inner + k;
     return foldMovement(() => offsets)(inputs, attrs, output);
   },
+  simplify: ([x, indices], attrs) => (x.constant ? undefined : asSlice(x, indices, axisAttr(x, attrs))),
   gradient: ({ inputs: [x, indices], attrs }, [dy]) => [
     dy && gatherGrad(dy, indices, { axis: axisAttr(x, attrs), shape: x.shape }),
   ],
 });
+
+/** Evenly spaced constant indices as a slice, whose gradient is a padding instead of a scattering. */
+function asSlice(x: Value, indices: Value, axis: number): Value | undefined {
+  requireIndices(indices);
+  const list = indices.constant;
+  const size = x.shape[axis];
+  if (!list?.length || indices.rank > 1 || list.some((i) => i < -size || i >= size)) return undefined;
+  const at = Array.from(list, (i) => (i < 0 ? i + size : i));
+  const step = at.length > 1 ? at[1] - at[0] : 1;
+  if (step === 0 || at.some((v, i) => v !== at[0] + i * step)) return undefined;
+  const end = at[at.length - 1] + Math.sign(step);
+  const part = slice(x, [at[0]], [end < 0 ? -size - 1 : end], [axis], [step]);
+  return indices.rank ? part : reshape(part, x.shape.toSpliced(axis, 1));
+}
 
 /**
  * The transpose of Gather: a tensor of `shape`, zero but for the sums of those slices of `dy` that share an index along `axis`.

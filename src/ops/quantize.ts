@@ -3,6 +3,7 @@ import { type DType, dtypes } from '../ir/dtype.ts';
 import { DTypeError, ShapeError } from '../ir/errors.ts';
 import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { formatShape, normalizeAxis } from '../ir/shape.ts';
+import { clip } from './activations.ts';
 import { add, div, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
 import { and, greaterOrEqual, lessOrEqual, where } from './compare.ts';
@@ -52,6 +53,13 @@ export const quantizeLinear = defineOp('QuantizeLinear', {
     return type(zeroPoint?.dtype ?? dtypeAttr(attrs, 'output_dtype', 'uint8'), x.shape);
   },
   gradient: 'zero',
+  decompose: ([x, scale, zeroPoint], attrs) => {
+    const to = zeroPoint?.dtype ?? dtypeAttr(attrs, 'output_dtype', 'uint8');
+    const { low, high } = limits(to);
+    const steps = round(div(x, broadcastScale(scale, x, attrs)));
+    const level = zeroPoint ? add(steps, broadcastScale(cast(zeroPoint, { to: x.dtype }), x, attrs)) : steps;
+    return cast(clip(level, constant(low, x.dtype), constant(high, x.dtype)), { to });
+  },
 });
 
 /**

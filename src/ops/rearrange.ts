@@ -1,10 +1,13 @@
 /** @file Operators that repeat, reorder or mask elements: Tile, Trilu, DepthToSpace, SpaceToDepth, ReverseSequence. */
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
-import type { Attrs, Value } from '../ir/graph.ts';
+import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { formatShape, stridesOf } from '../ir/shape.ts';
+import { sub } from './arithmetic.ts';
+import { less, where } from './compare.ts';
 import { constantInts, defineOp, requireRank, type } from './define.ts';
 import { foldMovement } from './fold.ts';
-import { ints, reshape, transpose } from './movement.ts';
+import { gatherElements } from './gather.ts';
+import { expand, ints, reshape, transpose } from './movement.ts';
 import { reduceSum } from './reduce.ts';
 import { numberAttr } from './unary.ts';
 
@@ -131,4 +134,16 @@ export const reverseSequence = defineOp('ReverseSequence', {
     return type(x.dtype, x.shape);
   },
   gradient: ({ inputs: [, lengths], attrs }, [dy]) => [dy && reverseSequence(dy, lengths, attrs)],
+  decompose: ([x, lengths], attrs) => {
+    const [batch, time] = [numberAttr(attrs, 'batch_axis', 1), numberAttr(attrs, 'time_axis', 0)];
+    const along = (v: Value, axis: number) =>
+      reshape(
+        v,
+        x.shape.map((dim, i) => (i === axis ? dim : 1)),
+      );
+    const at = along(ints([...Array(x.shape[time]).keys()]), time);
+    const mirrored = sub(sub(along(lengths, batch), ints([1])), at);
+    const source = where(less(mirrored, constant(0, 'int64')), at, mirrored);
+    return gatherElements(x, expand(source, x.shape), { axis: time });
+  },
 });

@@ -1,11 +1,13 @@
 /** @file Softmax, LogSoftmax, Hardmax along one axis. */
-import type { Attrs, Value } from '../ir/graph.ts';
+import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { normalizeAxis } from '../ir/shape.ts';
 import { mul, sub } from './arithmetic.ts';
+import { cast } from './cast.ts';
+import { equal } from './compare.ts';
 import { defineOp, requireFloat, type } from './define.ts';
 import { exp, log } from './elementwise.ts';
 import { ints } from './movement.ts';
-import { reduceMax, reduceSum } from './reduce.ts';
+import { argMax, reduceMax, reduceSum } from './reduce.ts';
 import { numberAttr } from './unary.ts';
 
 const axisOf = (x: Value, attrs: Attrs) => normalizeAxis(numberAttr(attrs, 'axis', -1), x.rank);
@@ -35,4 +37,17 @@ export const logSoftmax = defineOp('LogSoftmax', {
 });
 
 /** 1 at the first largest element along `axis`, else 0; piecewise constant. */
-export const hardmax = defineOp('Hardmax', { infer, gradient: 'zero' });
+export const hardmax = defineOp('Hardmax', {
+  infer,
+  gradient: 'zero',
+  decompose: ([x], attrs) => {
+    const axis = axisOf(x, attrs);
+    const count = x.shape[axis];
+    const places = constant(
+      Array.from({ length: count }, (_, i) => i),
+      'int64',
+      x.shape.map((dim, i) => (i === axis ? dim : 1)),
+    );
+    return cast(equal(argMax(x, { axis }), places), { to: x.dtype });
+  },
+});

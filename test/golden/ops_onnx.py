@@ -446,6 +446,15 @@ def fused():
     f.case("FastGelu", [x, normal(4)], fn=lambda x, b: F.gelu(x + b, approximate="tanh"), domain=ms)
     f.case("BiasGelu", [x, normal(4)], fn=lambda x, b: F.gelu(x + b), domain=ms)
     f.case("QuickGelu", [x], fn=lambda x: x * torch.sigmoid(1.702 * x), domain=ms)
+    layer = lambda x, g, b=None: F.layer_norm(x, x.shape[-1:], g, b, 1e-5)
+    rms = lambda x, g: x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-5) * g
+    eps = {"epsilon": 1e-5}
+    y, skip, g, b = normal(2, 3, 4), normal(2, 3, 4), normal(4), normal(4)
+    f.case("SkipLayerNormalization", [y, skip, g], eps, lambda x, s, g: layer(x + s, g), domain=ms)
+    f.case("SkipLayerNormalization", [y, skip, g, b, normal(4)], eps, lambda x, s, g, b, c: layer(x + s + c, g, b), domain=ms)
+    f.case("SkipSimplifiedLayerNormalization", [y, skip, g], eps, lambda x, s, g: rms(x + s, g), domain=ms)
+    f.case("SkipSimplifiedLayerNormalization", [y, skip, g, normal(4)], eps, lambda x, s, g, c: rms(x + s + c, g), domain=ms)
+    f.case("SimplifiedLayerNormalization", [y, g], {"axis": -1, "epsilon": 1e-5}, rms)
     f.case("QuickGelu", [x], {"alpha": 1.0}, F.silu, domain=ms)
     f.write()
 

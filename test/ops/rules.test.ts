@@ -224,6 +224,25 @@ describe('refusals', () => {
   });
 });
 
+describe('further outputs', () => {
+  it('gives the sum of a fused residual normalisation, and its gradient', async () => {
+    const [a, b] = [numbers(1, 2, 4), numbers(0.5, 0.5, -1)].map((v) => ops.reshape(v, [1, 3]));
+    const scale = constant(1, 'float32', [3]);
+    for (const op of [ops.skipLayerNormalization, ops.skipSimplifiedLayerNormalization]) {
+      const [y, , , sum] = op(a, b, scale, { epsilon: 1e-5 });
+      const [da] = grad([y, sum], [a], { gradOutputs: [ones(y), ones(sum)] });
+      expect(await read(sum)).toEqual([1.5, 2.5, 3]);
+      const both = ops.add(a, b);
+      const plain =
+        op === ops.skipLayerNormalization ? ops.layerNormalization(both, scale) : ops.rmsNormalization(both, scale);
+      const expected = await read(slope(ops.add(plain, both), a));
+      (await read(da)).forEach((v, i) => {
+        expect(v).toBeCloseTo(expected[i], 5);
+      });
+    }
+  });
+});
+
 describe('kinks', () => {
   it('has no second derivative where Relu has none', async () => {
     const x = numbers(-1, 0, 2);
@@ -317,6 +336,21 @@ describe('simplification', () => {
 
   it('never widens: 0 of a larger shape still broadcasts', () => {
     expect(ops.add(x, constant(0, 'float32', [4, 1, 1])).shape).toEqual([4, 2, 3]);
+  });
+
+  it('turns evenly spaced constant indices into a slice, and its gradient into a padding', async () => {
+    const token = ops.gather(x, constant(-1, 'int64'), { axis: 1 });
+    expect(nodeTypes(token)).toEqual(['Slice', 'Reshape']);
+    expect(token.shape).toEqual([2]);
+    const backwards = ops.gather(numbers(1, 2, 3, 4), ops.ints([3, 1]));
+    expect(await read(backwards)).toEqual([4, 2]);
+    expect(nodeTypes(slope(token, x) as Value)).not.toContain('GatherGrad');
+    expect(nodeTypes(ops.gather(x, ops.ints([0, 0])))).toEqual(['Gather']);
+  });
+
+  it('selects among bools', async () => {
+    const [a, b] = [tensor([true, true, false]).value, tensor([false, true, false]).value];
+    expect(await read(ops.where(tensor([true, false, false]).value, a, b))).toEqual([1, 1, 0]);
   });
 
   it('makes shape arithmetic constant', () => {
