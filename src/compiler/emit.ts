@@ -23,7 +23,15 @@ export interface EmittedModel {
   readonly outputNames: readonly string[];
 }
 
-const dtypeAttributes = new Set(['to', 'dtype', 'output_dtype', 'output_datatype', 'softmax_precision', 'stash_type']);
+/** Attributes whose value is an element type. */
+export const dtypeAttributes: ReadonlySet<string> = new Set([
+  'to',
+  'dtype',
+  'output_dtype',
+  'output_datatype',
+  'softmax_precision',
+  'stash_type',
+]);
 
 function attribute(name: string, value: Attr): AttributeProto {
   if (dtypeAttributes.has(name) && typeof value === 'string')

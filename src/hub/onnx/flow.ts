@@ -1,0 +1,196 @@
+/** @file Where gradients can flow in an imported graph: which initializers can be trained, and why the others cannot. */
+import { dtypeFromOnnx, isFloat } from '../../ir/dtype.ts';
+import { fromRaw } from '../../ir/onnx/elements.ts';
+import type { TensorProto } from '../../ir/onnx/proto.ts';
+import type { Body, Step } from './program.ts';
+
+/** What an initializer is, as a part of a model that is trained. */
+export type Role =
+  /** Trained by default. */
+  | 'parameter'
+  /** State that a forward pass in training mode updates: running statistics. */
+  | 'statistics'
+  /** A number, shape or table that the graph computes with. */
+  | 'constant'
+  /** Floating point and in use, but no gradient reaches it. */
+  | 'blocked';
+
+export interface Verdict {
+  readonly role: Role;
+  /** Why it is not trained, in words; empty for parameters. */
+  readonly reason: string;
+  /** Operator and node that stop the gradient, and the operators from the output down to it. */
+  readonly blockedBy?: { readonly operator: string; readonly node: string; readonly path: string };
+}
+
+/** Operands through which gradients flow, where these are not all. */
+const differentiable: Readonly<Record<string, readonly number[]>> = {
+  Clip: [0],
+  Pad: [0],
+  Resize: [0],
+  Upsample: [0],
+  Dropout: [0],
+  BatchNormalization: [0, 1, 2],
+  OneHot: [2],
+  Where: [1, 2],
+};
+
+/** Operands that must be known while tracing; what they are computed from has to be constant. */
+const shapeOperands: Readonly<Record<string, readonly number[]>> = {
+  Reshape: [1],
+  Expand: [1],
+  ConstantOfShape: [0],
+  Slice: [1, 2, 3, 4],
+  Split: [1],
+  Squeeze: [1],
+  Unsqueeze: [1],
+  Pad: [1, 3],
+  Resize: [1, 2, 3],
+  Upsample: [1],
+  Tile: [1],
+  TopK: [1],
+  OneHot: [1],
+  Range: [0, 1, 2],
+  CumSum: [1],
+  CenterCropPad: [1],
+  AffineGrid: [1],
+  ReduceSum: [1],
+  ReduceMean: [1],
+  ReduceMax: [1],
+  ReduceMin: [1],
+  ReduceProd: [1],
+  ReduceL1: [1],
+  ReduceL2: [1],
+  ReduceLogSum: [1],
+  ReduceLogSumExp: [1],
+  ReduceSumSquare: [1],
+};
+
+/** Names that exporters give to numbers that occur in the source text of a model. */
+const generatedName =
+  /^(_?val_\d+|onnx::|const|_?scalar|_?tensor_|clone|_to_copy|new_|full|arange|lift_fresh|\/.*constant)|^\d+$|constant_\d+_output_0$/i;
+
+interface Stop {
+  readonly step: Step;
+  /** The output of the step that should have carried the gradient. */
+  readonly at: string;
+}
+
+/** Traces gradients from the outputs back; bodies of If count as parts of the graph. */
+class Flow {
+  /** Values that a gradient reaches, and the step through which it comes. */
+  readonly reached = new Map<string, Step | null>();
+  /** Values whose gradient would have to pass an operator without one. */
+  readonly stopped = new Map<string, Stop>();
+  /** Values that must be known while tracing, and the step that needs them. */
+  readonly pinned = new Map<string, Step>();
+  readonly statistics = new Map<string, Step>();
+
+  visit(body: Body): void {
+    for (let i = body.steps.length - 1; i >= 0; i--) this.#step(body.steps[i]);
+  }
+
+  #step(step: Step): void {
+    for (const inner of step.bodies.values()) {
+      inner.outputs.forEach((name, i) => {
+        if (step.type === 'If' && this.reached.has(step.outputs[i])) this.#reach(name, step);
+        else if (step.type !== 'If') this.stopped.set(name, { step, at: step.outputs[i] ?? '' });
+      });
+      this.visit(inner);
+    }
+    this.#pin(step);
+    if (step.type === 'BatchNormalization')
+      for (const name of step.inputs.slice(3, 5)) if (name) this.statistics.set(name, step);
+    const via = step.outputs.find((name) => this.reached.has(name));
+    const after = step.outputs.find((name) => this.stopped.has(name));
+    if (after !== undefined) {
+      const stop = this.stopped.get(after);
+      if (stop) for (const name of step.inputs) if (name && !this.stopped.has(name)) this.stopped.set(name, stop);
+    }
+    if (via === undefined || step.type === 'If') return;
+    if (!step.op || step.op.gradient === 'unsupported') {
+      for (const name of step.inputs) if (name) this.stopped.set(name, { step, at: via });
+      return;
+    }
+    if (step.op.gradient === 'zero' || !this.#keepsFloat(step)) return;
+    const through = differentiable[step.type] ?? step.inputs.keys();
+    for (const i of through) if (step.inputs[i]) this.#reach(step.inputs[i], step);
+  }
+
+  #reach(name: string, step: Step): void {
+    if (!this.reached.has(name)) this.reached.set(name, step);
+  }
+
+  #keepsFloat(step: Step): boolean {
+    if (step.type !== 'Cast') return true;
+    const { to } = step.attrs();
+    return typeof to === 'string' && ['float32', 'float64', 'float16', 'bfloat16'].includes(to);
+  }
+
+  #pin(step: Step): void {
+    for (const i of shapeOperands[step.type] ?? []) if (step.inputs[i]) this.pinned.set(step.inputs[i], step);
+    // The shape of a value is known without its elements.
+    if (step.type === 'Shape' || step.type === 'Size') return;
+    const goal = step.outputs.map((name) => this.pinned.get(name)).find((s) => s !== undefined);
+    if (goal) for (const name of step.inputs) if (name && !this.pinned.has(name)) this.pinned.set(name, goal);
+  }
+
+  /** `Softmax <- Gather <- TopK`, from an output of the graph down to the step that reads a value. */
+  path(name: string): string {
+    const names: string[] = [];
+    for (let step = this.reached.get(name); step && names.length < 40; step = this.#reader(step))
+      names.unshift(step.type);
+    return names.join(' <- ');
+  }
+
+  #reader(step: Step): Step | null {
+    const output = step.outputs.find((name) => this.reached.has(name));
+    return output === undefined ? null : (this.reached.get(output) ?? null);
+  }
+}
+
+/**
+ * What each initializer is, by name.
+ * @param outputs the outputs that count; gradients start there.
+ */
+export function findRoles(
+  body: Body,
+  outputs: readonly string[],
+  weights: ReadonlyMap<string, TensorProto>,
+): Map<string, Verdict> {
+  const flow = new Flow();
+  for (const name of outputs) flow.reached.set(name, null);
+  flow.visit(body);
+  return new Map([...weights].map(([name, tensor]) => [name, verdict(name, tensor, flow)]));
+}
+
+function verdict(name: string, tensor: TensorProto, flow: Flow): Verdict {
+  const dtype = dtypeFromOnnx(tensor.dataType);
+  if (!dtype || !isFloat(dtype))
+    return { role: 'constant', reason: `holds ${dtype ?? `elements of type ${tensor.dataType}`}, not floating point` };
+  const pin = flow.pinned.get(name);
+  if (pin) return { role: 'constant', reason: `decides a shape, at ${pin.type} (node '${pin.name}')` };
+  const norm = flow.statistics.get(name);
+  if (norm) return { role: 'statistics', reason: `running statistics of BatchNormalization (node '${norm.name}')` };
+  if (flow.reached.has(name)) {
+    const count = tensor.dims.reduce((n, d) => n * d, 1);
+    if (count === 1 && generatedName.test(name))
+      return { role: 'constant', reason: 'a number of the formula, by its name' };
+    if (holdsMask(tensor)) return { role: 'constant', reason: 'holds infinities or the like: a mask' };
+    return { role: 'parameter', reason: '' };
+  }
+  const stop = flow.stopped.get(name);
+  if (stop) {
+    const { type, name: node } = stop.step;
+    const path = [flow.path(stop.at), type].filter((s) => s).join(' <- ');
+    const reason = `operator ${type} (node '${node}') has no gradient; path from the output: ${path}`;
+    return { role: 'blocked', reason, blockedBy: { operator: type, node, path } };
+  }
+  return { role: 'constant', reason: 'no gradient leads to it: the outputs do not depend on it, or only in steps' };
+}
+
+/** Attention masks are added as -infinity or the lowest number. */
+function holdsMask({ dataType, rawData, dims }: TensorProto): boolean {
+  if (dataType !== 1 || !rawData || dims.length < 2) return false;
+  return fromRaw('float32', rawData).some((v) => v < -1e30);
+}
