@@ -2,7 +2,15 @@
 
 import { type DType, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { DTypeError, GradusError, ShapeError } from '../ir/errors.ts';
-import { type Attrs, type GradientSpec, Node, type OpDefinition, type Segment, type TensorType, Value } from '../ir/graph.ts';
+import {
+  type Attrs,
+  type GradientSpec,
+  Node,
+  type OpDefinition,
+  type Segment,
+  type TensorType,
+  Value,
+} from '../ir/graph.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
 import { currentSite, userSite } from '../ir/site.ts';
 
