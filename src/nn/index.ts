@@ -13,5 +13,7 @@ export * from './loss.ts';
 export * from './module.ts';
 export * from './norm.ts';
 export * from './pool.ts';
+export * from './recurrent.ts';
+export * from './recurrent-cells.ts';
 export * from './summary.ts';
 export * from './transformer.ts';

@@ -1,6 +1,6 @@
 import { describe } from 'vitest';
 import type { Options } from '../../test/functional/check.ts';
-import { type LayerKind, testGoldenLayers } from '../../test/golden/layers.ts';
+import { type LayerKind, testGoldenLayers } from '../../test/functional/layers.ts';
 import { loadGolden } from '../../test/golden/load.ts';
 import type { Tensor } from '../tensor/index.ts';
 import * as nn from './index.ts';

@@ -2,8 +2,8 @@
 import { expect, it } from 'vitest';
 import type { Module } from '../../src/nn/index.ts';
 import { fromData, grad, realize, Tensor } from '../../src/tensor/index.ts';
+import { type GoldenLayer, isGoldenTensor, namedOutputs } from '../golden/load.ts';
 import { expectClose, type Options } from './check.ts';
-import { type GoldenLayer, isGoldenTensor, namedOutputs } from './load.ts';
 
 export interface LayerKind {
   /** The layer of the case's options. */
@@ -36,7 +36,9 @@ async function check(c: GoldenLayer, kind: LayerKind, tolerance: number): Promis
   const call = kind.call ?? ((l, a, o) => l.forward(...Object.values(a), ...(Object.keys(o).length ? [o] : [])));
   const result = call(layer, args, c.forward);
   const outputs = result instanceof Tensor ? { output: result } : result;
-  const seeds = Object.entries(c.gradOutput ? (isGoldenTensor(c.gradOutput) ? { output: c.gradOutput } : c.gradOutput) : {});
+  const seeds = Object.entries(
+    c.gradOutput ? (isGoldenTensor(c.gradOutput) ? { output: c.gradOutput } : c.gradOutput) : {},
+  );
   const wanted = [
     ...Object.entries(c.grads ?? {}).map(([name, golden]) => ({ name, golden, of: args[name] })),
     ...layer.namedParameters().map(([name, of]) => ({ name, golden: c.paramGrads[name], of })),
@@ -50,10 +52,13 @@ async function check(c: GoldenLayer, kind: LayerKind, tolerance: number): Promis
   const present = Object.fromEntries(Object.entries(outputs).filter(([, t]) => t !== null));
   expect(Object.keys(present).sort()).toEqual(Object.keys(expected).sort());
   await realize(...Object.values(present as Record<string, Tensor>), ...found);
-  for (const [name, golden] of Object.entries(expected)) await expectClose(present[name] as Tensor, golden, name, tolerance);
-  for (const [i, { name, golden }] of wanted.entries()) await expectClose(found[i], golden, `gradient of ${name}`, tolerance);
+  for (const [name, golden] of Object.entries(expected))
+    await expectClose(present[name] as Tensor, golden, name, tolerance);
+  for (const [i, { name, golden }] of wanted.entries())
+    await expectClose(found[i], golden, `gradient of ${name}`, tolerance);
   const after = { ...c.state, ...c.stateAfter };
-  for (const [name, tensor] of Object.entries(layer.stateDict())) await expectClose(tensor, after[name], name, tolerance);
+  for (const [name, tensor] of Object.entries(layer.stateDict()))
+    await expectClose(tensor, after[name], name, tolerance);
 }
 
 /** Declares one test per case of the given kinds of layers. */
