@@ -75,6 +75,8 @@ export const mathCalls: CallTable = {
   pow: ({ x, y }, { exponent }) => x.pow(y ?? exponent),
   clamp: ({ x }, options) => x.clamp(options),
   nanToNum: ({ x }, options) => x.nanToNum(options),
+  logaddexp: ({ x, y }) => x.logaddexp(y),
+  erfc: ({ x }) => x.erfc(),
   lerp: ({ x, y, weight }) => x.lerp(y, weight),
   where: (_, __, [c, a, b]) => T.where(c, a, b),
   maskedFill: ({ x, mask }, { value }) => x.maskedFill(mask, value),
@@ -95,6 +97,7 @@ export const reduceCalls: CallTable = {
   min: ({ x }, { dim, ...options }) => x.min(dim, options),
   median: ({ x }, { dim }) => x.median(dim).values,
   cumsum: ({ x }, { dim }) => x.cumsum(dim),
+  cummax: ({ x }, { dim }) => x.cummax(dim),
   cumprod: ({ x }, { dim }) => x.cumprod(dim),
   logcumsumexp: ({ x }, { dim }) => x.logcumsumexp(dim),
 };
@@ -106,6 +109,11 @@ export const productCalls: CallTable = {
   linear: ({ x, weight, bias }) => T.linear(x, weight, bias),
   bilinear: ({ x, y, weight, bias }) => T.bilinear(x, y, weight, bias),
   outer: ({ x, y }) => x.outer(y),
+  mm: ({ x, y }) => x.mm(y),
+  bmm: ({ x, y }) => x.bmm(y),
+  mv: ({ x, y }) => x.mv(y),
+  dot: ({ x, y }) => x.dot(y),
+  addmm: (_, options, [x, a, b]) => T.addmm(x, a, b, options),
 };
 
 /** Shapes and positions. */
@@ -228,6 +236,7 @@ export const poolCalls: CallTable = {
       ({ x }, { outputSize }) =>
         F[name](x, outputSize),
   ),
+  lpPool1d: ({ x }, { normType, kernelSize, ...options }) => F.lpPool1d(x, normType, kernelSize, options),
   lpPool2d: ({ x }, { normType, kernelSize }) => F.lpPool2d(x, normType, kernelSize),
 };
 
@@ -235,7 +244,10 @@ export const poolCalls: CallTable = {
 export const vectorCalls: CallTable = {
   cosineSimilarity: ({ x, y }, options) => F.cosineSimilarity(x, y, options),
   normalize: ({ x }, options) => F.normalize(x, options),
-  cdist: ({ x, y }) => F.cdist(x, y),
+  cdist: ({ x, y }, options) => F.cdist(x, y, options),
+  pairwiseDistance: ({ x, y }, options) => F.pairwiseDistance(x, y, options),
+  embeddingBag: ({ x, weight, perSampleWeights }, options) =>
+    F.embeddingBag(x, weight, { perSampleWeights, ...options }),
   embedding: ({ x, weight }, options) => F.embedding(x, weight, options),
 };
 
@@ -281,7 +293,8 @@ export const normCalls: CallTable = {
     F.layerNorm(x, normalizedShape, weight, bias, options),
   rmsNorm: ({ x, weight }, { normalizedShape, ...options }) => F.rmsNorm(x, normalizedShape, weight, options),
   groupNorm: ({ x, weight, bias }, { numGroups, ...options }) => F.groupNorm(x, numGroups, weight, bias, options),
-  instanceNorm: ({ x, weight, bias }, options) => F.instanceNorm(x, null, null, weight, bias, options),
+  instanceNorm: ({ x, runningMean, runningVar, weight, bias }, options) =>
+    F.instanceNorm(x, runningMean, runningVar, weight, bias, options),
   batchNorm: ({ x, runningMean, runningVar, weight, bias }, options) => {
     const output = F.batchNorm(x, runningMean, runningVar, weight, bias, options);
     return { output, runningMean, runningVar };
@@ -295,6 +308,7 @@ export const imageCalls: CallTable = {
     F.scaledDotProductAttention(query, key, value, { attnMask, ...options }),
   unfold: ({ x }, { kernelSize, ...options }) => F.unfold(x, kernelSize, options),
   fold: ({ x }, { outputSize, kernelSize, ...options }) => F.fold(x, outputSize, kernelSize, options),
+  channelShuffle: ({ x }, { groups }) => F.channelShuffle(x, groups),
   pixelShuffle: ({ x }, { upscaleFactor }) => F.pixelShuffle(x, upscaleFactor),
   pixelUnshuffle: ({ x }, { downscaleFactor }) => F.pixelUnshuffle(x, downscaleFactor),
 };

@@ -326,6 +326,54 @@ def lookups_and_attention():
     case("scaledDotProductAttention", sdpa, {"query": normal(3, 4), "key": normal(5, 4), "value": normal(5, 4)}, name="scaledDotProductAttention 2-D")
 
 
-for family in [unary, binary, reductions, products, indexing, activations, convolutions, pooling, resizing, norms, lookups_and_attention]:
+def further():
+    bag = lambda x, weight, offsets=None, per_sample_weights=None, **o: F.embedding_bag(x, weight, offsets if offsets is None else torch.tensor(offsets), per_sample_weights=per_sample_weights, **o)
+    for mode in ["mean", "sum", "max"]:
+        case("embeddingBag", bag, {"x": torch.tensor([[0, 2, 5], [5, 2, 1]]), "weight": normal(6, 3)}, {"mode": mode})
+        case("embeddingBag", bag, {"x": torch.tensor([0, 2, 2, 5, 1, 4]), "weight": normal(6, 3)}, {"mode": mode, "offsets": [0, 3, 3, 5]})
+        case("embeddingBag", bag, {"x": torch.tensor([[0, 2, 5], [2, 2, 2]]), "weight": normal(6, 3)}, {"mode": mode, "paddingIdx": 2})
+    case("embeddingBag", bag, {"x": torch.tensor([[0, 2, 5], [5, 2, 1]]), "weight": normal(6, 3), "perSampleWeights": normal(2, 3)}, {"mode": "sum"})
+    for options in [{}, {"p": 1.0}, {"p": 3.0, "keepdim": True}]:
+        case("pairwiseDistance", F.pairwise_distance, {"x": normal(3, 4), "y": normal(3, 4)}, options)
+    case("cdist", torch.cdist, {"x": normal(2, 3, 4), "y": normal(2, 5, 4)}, {"p": 1.0})
+    case("normalize", F.normalize, {"x": normal(2, 3, 4)}, {"p": 1.0, "dim": -1})
+    case("cosineSimilarity", F.cosine_similarity, {"x": normal(2, 3, 4), "y": normal(3, 4)}, {"dim": -1})
+    case("lpPool1d", F.lp_pool1d, {"x": uniform(2, 2, 7, low=0.2)}, {"normType": 3, "kernelSize": 3, "stride": 2})
+    case("channelShuffle", F.channel_shuffle, {"x": normal(1, 6, 2, 2)}, {"groups": 3})
+    case("unfold", F.unfold, {"x": normal(2, 1, 5, 5)}, {"kernelSize": 2, "dilation": 2})
+    case("fold", F.fold, {"x": normal(1, 12, 9)}, {"outputSize": [4, 5], "kernelSize": [2, 3], "padding": 1, "stride": [2, 2], "dilation": 1})
+    case("conv2d", F.conv2d, {"x": normal(3, 5, 5), "weight": normal(2, 3, 3, 3)}, {}, name="conv2d without a batch axis")
+    case("convTranspose2d", F.conv_transpose2d, {"x": normal(2, 3, 3), "weight": normal(2, 3, 3, 3)}, {"stride": 2}, name="convTranspose2d without a batch axis")
+    case("maxPool2d", F.max_pool2d, {"x": distinct(2, 5, 5)}, {"kernelSize": 3, "stride": 2, "padding": 1, "returnIndices": True}, name="maxPool2d without a batch axis, with indices")
+    case("adaptiveAvgPool2d", F.adaptive_avg_pool2d, {"x": normal(1, 2, 5, 6)}, {"outputSize": [None, 3]})
+    case("instanceNorm", lambda x, running_mean, running_var, weight, bias, **o: F.instance_norm(x, running_mean, running_var, weight, bias, **o),
+         {"x": normal(2, 3, 4), "runningMean": normal(3), "runningVar": uniform(3, low=0.5), "weight": normal(3), "bias": normal(3)}, {"useInputStats": False},
+         nograd=["runningMean", "runningVar"], name="instanceNorm with running statistics")
+    case("scaledDotProductAttention", F.scaled_dot_product_attention, {"query": normal(1, 4, 3, 4), "key": normal(1, 2, 5, 4), "value": normal(1, 2, 5, 4)}, {"enableGqa": True})
+    batched_mask = torch.tensor([[[[True, True, False]]], [[[True, False, False]]]])
+    case("scaledDotProductAttention", F.scaled_dot_product_attention, {"query": normal(2, 2, 4, 4), "key": normal(2, 2, 3, 4), "value": normal(2, 2, 3, 4), "attnMask": batched_mask}, name="scaledDotProductAttention with a padding mask")
+    case("logaddexp", torch.logaddexp, {"x": normal(2, 3), "y": normal(3)})
+    case("erfc", torch.erfc, {"x": normal(2, 3)})
+    case("mm", torch.mm, {"x": normal(2, 3), "y": normal(3, 2)})
+    case("bmm", torch.bmm, {"x": normal(2, 2, 3), "y": normal(2, 3, 2)})
+    case("mv", torch.mv, {"x": normal(2, 3), "y": normal(3)})
+    case("dot", torch.dot, {"x": normal(3), "y": normal(3)})
+    case("addmm", torch.addmm, {"x0": normal(2), "x1": normal(2, 3), "x2": normal(3, 2)}, {"alpha": 0.5, "beta": 2.0})
+    for equation, shapes in {"ij,kj->ik": [(2, 3), (4, 3)], "bhqd,bhkd->bhqk": [(2, 2, 3, 4), (2, 2, 5, 4)], "...ij,...jk": [(2, 1, 2, 3), (4, 3, 2)], "i,i": [(3,), (3,)],
+                             "abc,cd,d->b": [(2, 3, 4), (4, 2), (2,)], "iij->ij": [(3, 3, 2)], "ij,ij->ij": [(2, 3), (2, 3)], "ab,cd->dabc": [(2, 3), (1, 2)]}.items():
+        case("einsum", lambda *t, equation: torch.einsum(equation, *t), {f"x{i}": normal(*s) for i, s in enumerate(shapes)}, {"equation": equation})
+    case("cummax", lambda x, dim: torch.cummax(x, dim).values, {"x": distinct(3, 5)}, {"dim": 1})
+    for op in ["add", "mul", "maximum"]:
+        case(op, getattr(torch, op), {"x": ints(2, 3, below=5), "y": normal(3)}, grad=False, name=f"{op} of integers and floats")
+    case("prod", torch.prod, {"x": values([[2.0, 0.0], [3.0, 4.0]])}, {}, name="prod of all with a zero")
+    case("gridSample", F.grid_sample, {"x": normal(1, 2, 3, 4), "grid": uniform(1, 3, 2, 2, low=-1.2, high=1.2)}, {"mode": "bicubic", "alignCorners": False})
+    case("gridSample", F.grid_sample, {"x": normal(1, 1, 3, 3, 2), "grid": uniform(1, 2, 2, 2, 3, low=-1.2, high=1.2)}, {"mode": "bilinear", "alignCorners": True}, name="gridSample of volumes")
+    case("affineGrid", lambda theta, size, align_corners: F.affine_grid(theta, size, align_corners), {"theta": normal(1, 3, 4)}, {"size": [1, 2, 2, 3, 2], "alignCorners": False})
+    case("interpolate", F.interpolate, {"x": normal(1, 1, 2, 3, 2)}, {"size": [3, 2, 4], "mode": "nearest"})
+    case("interpolate", F.interpolate, {"x": normal(1, 1, 4, 4, 2)}, {"size": [2, 3, 4], "mode": "area"})
+    case("interpolate", F.interpolate, {"x": normal(1, 1, 4, 4)}, {"scaleFactor": 0.6, "mode": "bicubic", "alignCorners": False})
+
+
+for family in [unary, binary, reductions, products, indexing, activations, convolutions, pooling, resizing, norms, lookups_and_attention, further]:
     family()
 g.write()
