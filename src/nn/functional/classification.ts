@@ -33,8 +33,6 @@ function withBatch(x: Tensor, target: Tensor, options: NllOptions, name: string)
     throw new ShapeError(
       `${name}: class indices of shape ${formatShape(target.shape)} do not fit the input ${formatShape(x.shape)}; expected ${formatShape(x.ndim === 1 ? [] : [batch, ...rest])}`,
     );
-  if (target.dtype === 'bool')
-    throw new DTypeError(`${name}: class indices must be integers, found bool; cast with .long()`);
   const count = x.ndim === 1 ? batch : classes;
   const { weight } = options;
   if (weight && !sameShape(weight.shape, [count]))
@@ -50,7 +48,12 @@ function weightedReduction(losses: Tensor, weights: Tensor, reduction: Reduction
   return reduction === 'sum' ? losses.sum() : losses.sum().div(weights.sum());
 }
 
-const indexed = (target: Tensor) => (target.dtype === 'int32' ? target : target.long());
+/** Class indices as the operators take them. */
+function indexed(target: Tensor, name: string): Tensor {
+  if (target.dtype === 'bool')
+    throw new DTypeError(`${name}: class indices must be integers, found bool; cast with .long()`);
+  return target.dtype === 'int32' ? target : target.long();
+}
 
 /** Factor of each target: its class's weight, 0 where it is ignored. */
 function targetWeights(
@@ -74,7 +77,7 @@ export function nllLoss(x: Tensor, target: Tensor, options: NllOptions = {}): Te
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'nllLoss', 'reduction');
   if (isFloat(target.dtype))
     throw new DTypeError(`nllLoss: targets are class indices, found ${target.dtype}; cast with .long()`);
-  const [logs, t] = withBatch(x, indexed(target), options, 'nllLoss');
+  const [logs, t] = withBatch(x, indexed(target, 'nllLoss'), options, 'nllLoss');
   const attrs = { reduction, ignore_index: ignoreIndex };
   const loss = new Tensor(ops.negativeLogLikelihoodLoss(logs.value, t.value, weight?.value, attrs));
   return reduction === 'none' ? loss.reshape(target.shape) : loss;
@@ -90,7 +93,12 @@ export function crossEntropy(x: Tensor, target: Tensor, options: CrossEntropyOpt
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'crossEntropy', 'reduction');
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new ArgumentError(`crossEntropy: labelSmoothing must be in [0, 1], found ${labelSmoothing}`);
-  const [logits, t] = withBatch(x, isFloat(target.dtype) ? target : indexed(target), options, 'crossEntropy');
+  const [logits, t] = withBatch(
+    x,
+    isFloat(target.dtype) ? target : indexed(target, 'crossEntropy'),
+    options,
+    'crossEntropy',
+  );
   const finish = (loss: Tensor) => (reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss);
   if (isFloat(target.dtype)) return finish(softCrossEntropy(logits, t, options));
   if (labelSmoothing > 0) return finish(smoothedCrossEntropy(logits, t, options));
