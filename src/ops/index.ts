@@ -29,6 +29,7 @@ export * from './rearrange.ts';
 export * from './recurrent.ts';
 export * from './reduce.ts';
 export * from './regions.ts';
+export * from './resize.ts';
 export * from './scatter.ts';
 export * from './select.ts';
 export * from './slice.ts';

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from onnx import helper
 
-from common import Golden, distinct, ints, named, normal, uniform, values
+from common import Golden, distinct, ints, named, normal, uniform
 
 g = Golden("nn_ops")
 # ONNX Runtime has no kernels for the newest versions of some operators.
@@ -310,10 +310,58 @@ def recurrent():
     network("RNN", {"activations": ["Relu"]}, state=True)
 
 
+def resizing():
+    def resize(x, attrs, *, scales=None, sizes=None, fn=None, roi=None):
+        args = {"x0": x}
+        if roi: args["x1"] = torch.tensor(roi)
+        if scales: args["x2"] = torch.tensor(scales)
+        if sizes: args["x3"] = torch.tensor(sizes)
+        case("Resize", args, attrs, None if fn is None else (lambda x, *_: fn(x)), nograd=["x1", "x2"])
+
+    torch_modes = {
+        "nearest": {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+        "bilinear": {"mode": "linear", "coordinate_transformation_mode": "pytorch_half_pixel"},
+        "bicubic": {"mode": "cubic", "coordinate_transformation_mode": "pytorch_half_pixel"},
+        "bilinear corners": {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+        "bicubic corners": {"mode": "cubic", "coordinate_transformation_mode": "align_corners"},
+        "nearest-exact": {"mode": "nearest", "coordinate_transformation_mode": "half_pixel", "nearest_mode": "round_prefer_ceil"},
+    }
+    for name, attrs in torch_modes.items():
+        mode, corners = name.split()[0], (True if "corners" in name else None)
+        for size in [(8, 10), (3, 7), (2, 3)]:
+            fn = lambda x: F.interpolate(x, size=size, mode=mode, align_corners=corners)
+            resize(normal(1, 2, 4, 5), attrs, sizes=[1, 2, *size], fn=fn)
+        if not corners:
+            fn = lambda x: F.interpolate(x, scale_factor=(2.0, 1.6), mode=mode)
+            resize(normal(1, 2, 4, 5), attrs, scales=[1.0, 1.0, 2.0, 1.6], fn=fn)
+    resize(normal(2, 3, 5), {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}, sizes=[2, 3, 9], fn=lambda x: F.interpolate(x, size=9, mode="linear"))
+    resize(normal(1, 2, 2, 3, 2), {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}, sizes=[1, 2, 4, 5, 3], fn=lambda x: F.interpolate(x, size=(4, 5, 3), mode="trilinear"))
+    resize(normal(1, 1, 3, 4), {"mode": "nearest", "axes": [2, 3]}, scales=[2.0, 1.5])
+    resize(normal(1, 1, 4, 5), {"mode": "cubic", "cubic_coeff_a": -0.5, "exclude_outside": 1}, scales=[1.0, 1.0, 1.5, 0.7])
+    resize(normal(1, 1, 4, 5), {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric"}, scales=[1.0, 1.0, 2.3, 1.7])
+    resize(normal(1, 1, 4, 5), {"mode": "nearest", "keep_aspect_ratio_policy": "not_larger", "axes": [2, 3]}, sizes=[7, 8])
+    crop = {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "extrapolation_value": 2.5}
+    resize(normal(1, 1, 4, 4), crop, sizes=[1, 1, 3, 5], roi=[0.0, 0.0, 0.2, -0.3, 1.0, 1.0, 0.9, 1.2])
+    for rounding in ["round_prefer_floor", "ceil"]:
+        resize(normal(1, 1, 5, 4), {"mode": "nearest", "nearest_mode": rounding, "coordinate_transformation_mode": "half_pixel"}, sizes=[1, 1, 3, 7])
+
+    for mode in ["linear", "nearest", "cubic"]:
+        for padding in ["zeros", "border", "reflection"]:
+            for corners in [0, 1]:
+                grid = uniform(2, 3, 2, 2, low=-1.6, high=1.6)
+                torch_mode = {"linear": "bilinear", "nearest": "nearest", "cubic": "bicubic"}[mode]
+                fn = lambda x, g: F.grid_sample(x, g, torch_mode, padding, bool(corners))
+                case("GridSample", [normal(2, 2, 3, 4), grid], {"mode": mode, "padding_mode": padding, "align_corners": corners}, None if mode == "cubic" else fn)
+    for corners in [0, 1]:
+        case("AffineGrid", [normal(2, 2, 3), torch.tensor([2, 1, 2, 3])], {"align_corners": corners}, lambda t, s: F.affine_grid(t, s.tolist(), bool(corners)))
+        case("AffineGrid", [normal(1, 3, 4), torch.tensor([1, 1, 2, 3, 2])], {"align_corners": corners}, lambda t, s: F.affine_grid(t, s.tolist(), bool(corners)))
+
+
 if __name__ == "__main__":
     convolutions()
     pools()
     normalizations()
     losses()
     recurrent()
+    resizing()
     g.write()

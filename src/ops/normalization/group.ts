@@ -4,18 +4,13 @@ import { constant, type Value } from '../../ir/graph.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import { add, mul } from '../arithmetic.ts';
 import { defineOp, requireFloat, requireSameDType, type } from '../define.ts';
+import { memoConstant } from '../memo.ts';
 import { reshape } from '../movement.ts';
 import { numberAttr } from '../unary.ts';
 import { layerNormalization } from './layer.ts';
 
-const onesOf = new Map<string, Value>();
-
-/** A vector of ones, the same memory for the same size: programs are told apart by the memory of large constants. */
 function ones(size: number, like: Value): Value {
-  const key = `${like.dtype} ${size}`;
-  const known = onesOf.get(key) ?? constant(1, like.dtype, [size]);
-  onesOf.set(key, known);
-  return known;
+  return memoConstant(`ones ${like.dtype} ${size}`, () => constant(1, like.dtype, [size]));
 }
 
 /** Each group laid out as one row and normalised as such; scale and bias stay per channel. */
