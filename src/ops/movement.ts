@@ -14,6 +14,7 @@ import {
 import { constantInts, defineMultiOp, defineOp, requireSameDType, type } from './define.ts';
 import { broadcastOffsets, foldMovement, stridedOffsets } from './fold.ts';
 import { reduceSum } from './reduce.ts';
+import { slice } from './slice.ts';
 
 /** An int64 constant, the form in which ONNX takes shapes and axes. */
 export function ints(values: readonly number[]): Value {
@@ -216,6 +217,18 @@ export const split = defineMultiOp('Split', {
         `split sizes [${parts.join(', ')}] do not add up to ${x.shape[axis]}, the size of axis ${axis}`,
       );
     return parts.map((size) => type(x.dtype, x.shape.with(axis, size)));
+  },
+  // Shape arithmetic of imported models cuts constants; slices of them fold.
+  simplify: ([x, sizes], attrs) => {
+    const axis = normalizeAxis((attrs.axis as number | undefined) ?? 0, x.rank);
+    if (!x.constant || (sizes && !sizes.constant)) return undefined;
+    const parts = sizes ? constantInts(sizes, 'split sizes') : equalParts(x.shape[axis], attrs.num_outputs as number);
+    if (parts.reduce((a, b) => a + b, 0) !== x.shape[axis]) return undefined;
+    let end = 0;
+    return parts.map((size) => {
+      end += size;
+      return slice(x, [end - size], [end], [axis]);
+    });
   },
   gradient: ({ outputs, attrs }, dys) => {
     const axis = normalizeAxis((attrs.axis as number | undefined) ?? 0, outputs[0].rank);
