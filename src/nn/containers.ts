@@ -80,15 +80,20 @@ export class ModuleDict<T extends Module = Module> extends Module {
   }
 
   get(name: string): T {
-    const module = this.#names.includes(name) ? this.children()[this.#names.indexOf(name)] : undefined;
-    if (!module) throw new ArgumentError(`no module named '${name}'; there are: ${this.#names.join(', ')}`);
+    const module: unknown = this.#names.includes(name) ? Reflect.get(this, name) : undefined;
+    if (!(module instanceof Module))
+      throw new ArgumentError(`no module named '${name}'; there are: ${this.#names.join(', ')}`);
     return module as T;
   }
 
   set(name: string, module: T): this {
     if (!/^[A-Za-z0-9_]+$/.test(name))
       throw new ArgumentError(`'${name}' is not a module name: use letters, digits and _`);
-    if (!this.#names.includes(name)) this.#names.push(name);
+    if (!this.#names.includes(name)) {
+      if (name in this)
+        throw new ArgumentError(`'${name}' is not a module name: ModuleDict has a property of that name`);
+      this.#names.push(name);
+    }
     Object.defineProperty(this, name, { value: module, enumerable: true, writable: true, configurable: true });
     return this;
   }

@@ -15,5 +15,6 @@ export * from './norm.ts';
 export * from './pool.ts';
 export * from './recurrent.ts';
 export * from './recurrent-cells.ts';
+export * from './shape-layers.ts';
 export * from './summary.ts';
 export * from './transformer.ts';
