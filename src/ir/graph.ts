@@ -1,5 +1,6 @@
 /** @file The graph: values and nodes. Values are immutable apart from bookkeeping that never changes what they mean. */
 import { type DType, dtypes, type NumericArray } from './dtype.ts';
+import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './half.ts';
 import { formatShape, type Shape, sizeOf } from './shape.ts';
 
 /** An ONNX attribute. Whether a number is written as INT or FLOAT follows from its name (see onnx/attributes.ts). */
@@ -183,15 +184,29 @@ export function constantKey(c: { dtype: DType; shape: Shape; data: NumericArray 
   return `${c.dtype}[${c.shape}]${Array.prototype.join.call(c.data, ',')}`;
 }
 
+/** A number as an array of the dtype holds it: itself, or the bits of a 16-bit float. */
+function encodeNumber(value: number, dtype: DType): number {
+  if (dtype === 'float16') return toFloat16(value);
+  return dtype === 'bfloat16' ? toBfloat16(value) : value;
+}
+
+/** The number that a constant of one element stands for, or undefined for every other value. */
+export function scalarConstant(value: Value): number | undefined {
+  if (!value.constant || value.size !== 1) return undefined;
+  const [element] = value.constant;
+  if (value.dtype === 'float16') return fromFloat16(element);
+  return value.dtype === 'bfloat16' ? fromBfloat16(element) : element;
+}
+
 /** A constant of the given elements (`shape` defaults to one dimension, or to a scalar for a bare number). */
 export function constant(data: number | readonly number[] | NumericArray, dtype: DType, shape?: Shape): Value {
   if (typeof data === 'number') {
-    const one = new dtypes[dtype].array(shape ? sizeOf(shape) : 1).fill(data);
+    const one = new dtypes[dtype].array(shape ? sizeOf(shape) : 1).fill(encodeNumber(data, dtype));
     return Value.constant(dtype, shape ?? [], one);
   }
   const ArrayType = dtypes[dtype].array;
   const elements = data instanceof ArrayType ? data : new ArrayType(data.length);
-  if (elements !== data) for (let i = 0; i < data.length; i++) elements[i] = data[i];
+  if (elements !== data) for (let i = 0; i < data.length; i++) elements[i] = encodeNumber(data[i], dtype);
   return Value.constant(dtype, shape ?? [data.length], elements);
 }
 

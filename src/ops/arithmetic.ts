@@ -1,7 +1,7 @@
 /** @file Binary arithmetic with broadcasting, and the n-ary Sum, Mean, Min, Max. */
 import { isInteger } from '../ir/dtype.ts';
 import { DTypeError } from '../ir/errors.ts';
-import { constant, type GradientRule, type Value } from '../ir/graph.ts';
+import { constant, type GradientRule, scalarConstant, type Value } from '../ir/graph.ts';
 import { broadcastShapes } from '../ir/shape.ts';
 import { cast } from './cast.ts';
 import { and, equal, greater, less, not, where } from './compare.ts';
@@ -23,7 +23,7 @@ const inferBinary = (inputs: readonly Value[]) => {
 
 /** Whether `v` is a constant whose elements all equal `n` and adding it cannot widen `other`. */
 const isNeutral = (v: Value, n: number, other: Value) =>
-  v.constant !== null && v.size === 1 && v.constant[0] === n && v.rank <= other.rank && v.dtype === other.dtype;
+  scalarConstant(v) === n && v.rank <= other.rank && v.dtype === other.dtype;
 
 export const add = defineOp('Add', {
   infer: inferBinary,
@@ -64,7 +64,7 @@ export const div = defineOp('Div', {
 export const pow = defineOp('Pow', {
   infer: ([a, b]) => type(a.dtype, broadcastShapes(a.shape, b.shape)),
   fold: foldElementwise((a, b) => a ** b),
-  simplify: ([a, b]) => (b.constant && b.size === 1 && b.constant[0] === 1 && b.rank <= a.rank ? a : undefined),
+  simplify: ([a, b]) => (scalarConstant(b) === 1 && b.rank <= a.rank ? a : undefined),
   gradient: ({ inputs: [a, b], outputs: [y], needs }, [dy]) => {
     const exponent = b.dtype === a.dtype ? b : cast(b, { to: a.dtype });
     const one = scalarLike(a, 1);

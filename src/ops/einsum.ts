@@ -81,9 +81,8 @@ function mulDiagonals(x: Value, term: string): Value {
     const first = term.indexOf(letter);
     if (first === axis) return d;
     const size = x.shape[axis];
-    const eye = constant(0, x.dtype, [size, size]);
-    const elements = eye.constant;
-    for (let i = 0; i < size && elements; i++) elements[i * size + i] = 1;
+    const elements = Array.from({ length: size * size }, (_, i) => (i % (size + 1) === 0 ? 1 : 0));
+    const eye = constant(elements, x.dtype, [size, size]);
     return mul(
       d,
       reshape(

@@ -59,6 +59,7 @@ export const range = defineOp('Range', {
     return type(requireSameDType(start, limit, delta), [Math.max(0, Math.ceil((to - from) / by))]);
   },
   fold: ([start, , delta], _attrs, output) => {
+    if (output.dtype === 'float16' || output.dtype === 'bfloat16') return undefined;
     const out = new dtypes[output.dtype].array(output.shape[0]);
     const from = start.constant?.[0] ?? 0;
     const by = delta.constant?.[0] ?? 1;

@@ -4,7 +4,7 @@ import { grad } from '../../src/autograd/grad.ts';
 import { emitModel } from '../../src/compiler/emit.ts';
 import { compileGraph } from '../../src/compiler/pipeline.ts';
 import { ArgumentError, DTypeError, GradientError, ShapeError, UnsupportedError } from '../../src/ir/errors.ts';
-import { constant, topologicalOrder, type Value } from '../../src/ir/graph.ts';
+import { constant, scalarConstant, topologicalOrder, type Value } from '../../src/ir/graph.ts';
 import type { Shape } from '../../src/ir/shape.ts';
 import { apply, findOp } from '../../src/ops/define.ts';
 import * as ops from '../../src/ops/index.ts';
@@ -414,5 +414,16 @@ describe('the compiled program', () => {
     expect(apply(findOp('Gelu', 'com.microsoft')!, [input([2])], {})[0].shape).toEqual([2]);
     expect(findOp('Relu', 'ai.onnx')).toBe(ops.relu.definition);
     expect(findOp('NoSuchOperator')).toBeUndefined();
+  });
+});
+
+describe('16-bit floats', () => {
+  it('holds the numbers of rules and formulas, not their bits', async () => {
+    const x = ops.cast(numbers(2, -4), { to: 'float16' });
+    expect(ops.mul(x, constant(1, 'float16'))).toBe(x);
+    for (const dtype of ['float16', 'bfloat16'] as const) expect(scalarConstant(constant(1.5, dtype))).toBe(1.5);
+    expect(await read(ops.cast(constant([0.5, -2], 'float16'), { to: 'float32' }))).toEqual([0.5, -2]);
+    const halved = slope(ops.mul(x, constant(0.5, 'float16')), x);
+    expect(await read(ops.cast(halved as Value, { to: 'float32' }))).toEqual([0.5, 0.5]);
   });
 });
