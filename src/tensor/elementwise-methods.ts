@@ -12,22 +12,22 @@ import type { Tensor } from './tensor.ts';
 
 /** Base class of Tensor: arithmetic, comparison, activations, conversion. Each method is the function of that name. */
 export class ElementwiseMethods {
-  /** a + alpha * b, broadcast; of booleans, their disjunction. */
+  /** this + alpha * other, broadcast; of booleans, their disjunction. */
   add(this: Tensor, other: Operand, options?: { alpha?: number }): Tensor {
     return math.add(this, other, options);
   }
 
-  /** a - alpha * b, broadcast. */
+  /** this - alpha * other, broadcast. */
   sub(this: Tensor, other: Operand, options?: { alpha?: number }): Tensor {
     return math.sub(this, other, options);
   }
 
-  /** a * b, broadcast; of booleans, their conjunction. */
+  /** this * other, broadcast; of booleans, their conjunction. */
   mul(this: Tensor, other: Operand): Tensor {
     return math.mul(this, other);
   }
 
-  /** a / b, broadcast. Integers give a float32 quotient unless `roundingMode` is set. */
+  /** this / other, broadcast. Integers give a float32 quotient unless `roundingMode` is set. */
   div(this: Tensor, other: Operand, options?: DivOptions): Tensor {
     return math.div(this, other, options);
   }
@@ -47,17 +47,17 @@ export class ElementwiseMethods {
     return math.fmod(this, other);
   }
 
-  /** a to the power of b, broadcast. */
+  /** This to the power of `other`, broadcast. */
   pow(this: Tensor, other: Operand): Tensor {
     return math.pow(this, other);
   }
 
-  /** The larger of a and b, broadcast; at a tie each gets half of the gradient. */
+  /** The larger of this and `other`, broadcast; at a tie each gets half of the gradient. */
   maximum(this: Tensor, other: Operand): Tensor {
     return math.maximum(this, other);
   }
 
-  /** The smaller of a and b, broadcast; at a tie each gets half of the gradient. */
+  /** The smaller of this and `other`, broadcast; at a tie each gets half of the gradient. */
   minimum(this: Tensor, other: Operand): Tensor {
     return math.minimum(this, other);
   }
@@ -257,27 +257,27 @@ export class ElementwiseMethods {
     return math.atan2(this, x);
   }
 
-  /** sqrt(a^2 + b^2). */
+  /** sqrt(this^2 + other^2). */
   hypot(this: Tensor, other: Operand): Tensor {
     return math.hypot(this, other);
   }
 
-  /** a + weight * (b - a). */
+  /** this + weight * (b - this). */
   lerp(this: Tensor, b: Tensor, weight: Operand): Tensor {
     return math.lerp(this, b, weight);
   }
 
-  /** x + value * a * b. */
+  /** this + value * a * b. */
   addcmul(this: Tensor, a: Operand, other: Operand, options?: { value?: number }): Tensor {
     return math.addcmul(this, a, other, options);
   }
 
-  /** x + value * a / b. */
+  /** this + value * a / b. */
   addcdiv(this: Tensor, a: Operand, other: Operand, options?: { value?: number }): Tensor {
     return math.addcdiv(this, a, other, options);
   }
 
-  /** log(exp(a) + exp(b)), without overflow. */
+  /** log(exp(this) + exp(other)), without overflow. */
   logaddexp(this: Tensor, other: Operand): Tensor {
     return math.logaddexp(this, other);
   }
@@ -287,47 +287,47 @@ export class ElementwiseMethods {
     return math.nanToNum(this, options);
   }
 
-  /** a == b, elementwise, as booleans. */
+  /** this == other, elementwise, as booleans. */
   eq(this: Tensor, other: Operand): Tensor {
     return compare.eq(this, other);
   }
 
-  /** a != b, elementwise, as booleans. */
+  /** this != other, elementwise, as booleans. */
   ne(this: Tensor, other: Operand): Tensor {
     return compare.ne(this, other);
   }
 
-  /** a > b, elementwise, as booleans. */
+  /** this > other, elementwise, as booleans. */
   gt(this: Tensor, other: Operand): Tensor {
     return compare.gt(this, other);
   }
 
-  /** a >= b, elementwise, as booleans. */
+  /** this >= other, elementwise, as booleans. */
   ge(this: Tensor, other: Operand): Tensor {
     return compare.ge(this, other);
   }
 
-  /** a < b, elementwise, as booleans. */
+  /** this < other, elementwise, as booleans. */
   lt(this: Tensor, other: Operand): Tensor {
     return compare.lt(this, other);
   }
 
-  /** a <= b, elementwise, as booleans. */
+  /** this <= other, elementwise, as booleans. */
   le(this: Tensor, other: Operand): Tensor {
     return compare.le(this, other);
   }
 
-  /** a and b, elementwise; numbers other than 0 count as true. */
+  /** This and `other`, elementwise; numbers other than 0 count as true. */
   logicalAnd(this: Tensor, other: Operand): Tensor {
     return compare.logicalAnd(this, other);
   }
 
-  /** a or b, elementwise; numbers other than 0 count as true. */
+  /** This or `other`, elementwise; numbers other than 0 count as true. */
   logicalOr(this: Tensor, other: Operand): Tensor {
     return compare.logicalOr(this, other);
   }
 
-  /** Whether exactly one of a and b is true, elementwise. */
+  /** Whether exactly one of this and `other` is true, elementwise. */
   logicalXor(this: Tensor, other: Operand): Tensor {
     return compare.logicalXor(this, other);
   }
@@ -352,7 +352,7 @@ export class ElementwiseMethods {
     return compare.isfinite(this);
   }
 
-  /** |a - b| <= atol + rtol * |b|, elementwise (torch.isclose). */
+  /** |this - other| <= atol + rtol * |other|, elementwise (torch.isclose). */
   isclose(this: Tensor, other: Operand, options?: CloseOptions): Tensor {
     return compare.isclose(this, other, options);
   }

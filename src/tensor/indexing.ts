@@ -4,6 +4,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
 import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
+import { memoConstant } from '../ops/memo.ts';
 import { castTo, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
 import type { ValuesAndIndices } from './reduce.ts';
 import { cut, expand, permute, reshape, select, slice, transpose, unsqueeze } from './shape.ts';
@@ -200,7 +201,7 @@ export function oneHot(x: Indices, numClasses: number): Tensor {
   if (!Number.isInteger(numClasses) || numClasses < 1)
     throw new ArgumentError(`oneHot: numClasses must be a positive whole number, found ${numClasses}`);
   const index = castTo(indexValue(x, 'oneHot', numClasses), 'int64');
-  const classes = ops.ints(Array.from({ length: numClasses }, (_, i) => i));
+  const classes = memoConstant(`range ${numClasses}`, () => ops.ints(Array.from({ length: numClasses }, (_, i) => i)));
   return new Tensor(castTo(ops.equal(ops.reshape(index, [...index.shape, 1]), classes), 'int64'));
 }
 

@@ -3,6 +3,8 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
+import { memoConstant } from '../ops/memo.ts';
+import { tensor } from './creation.ts';
 import { castTo, type Dims, dimOf, like, requireOneOf } from './lift.ts';
 import { promoteTypes } from './operand.ts';
 import { Tensor } from './tensor.ts';
@@ -145,7 +147,7 @@ export function repeatInterleave(x: Tensor, repeats: number | readonly number[],
     if (repeats.length !== x.shape[at])
       throw new ShapeError(`repeatInterleave: ${repeats.length} repeats for a dimension of size ${x.shape[at]}`);
     const index = repeats.flatMap((n, i) => Array<number>(n).fill(i));
-    return new Tensor(ops.gather(x.value, ops.ints(index), { axis: at }));
+    return new Tensor(ops.gather(x.value, tensor(index, { dtype: 'int64' }).value, { axis: at }));
   }
   const apart = unsqueeze(x, at + 1);
   const grown = expand(apart, apart.shape.with(at + 1, repeats));
@@ -290,9 +292,12 @@ export function diag(x: Tensor, offset = 0): Tensor {
     throw new ShapeError(`diag: expected 1 or 2 dimensions, found shape ${formatShape(x.shape)}; use diagonal()`);
   const n = x.shape[0] + Math.abs(offset);
   const v = offset > 0 ? pad(x, [0, offset]) : offset < 0 ? pad(x, [-offset, 0]) : x;
-  const mask = new Uint8Array(n * n);
-  for (let i = Math.max(0, -offset); i < Math.min(n, n - offset); i++) mask[i * n + i + offset] = 1;
-  return new Tensor(ops.where(constant(mask, 'bool', [n, n]), ops.reshape(v.value, [n, 1]), like(v.value, 0)));
+  const mask = memoConstant(`diagonal ${n} ${offset}`, () => {
+    const on = new Uint8Array(n * n);
+    for (let i = Math.max(0, -offset); i < Math.min(n, n - offset); i++) on[i * n + i + offset] = 1;
+    return constant(on, 'bool', [n, n]);
+  });
+  return new Tensor(ops.where(mask, ops.reshape(v.value, [n, 1]), like(v.value, 0)));
 }
 
 export interface PadOptions {

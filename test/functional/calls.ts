@@ -236,6 +236,12 @@ export const poolCalls: CallTable = {
       ({ x }, { outputSize }) =>
         F[name](x, outputSize),
   ),
+  ...overSizes(
+    ['maxUnpool1d', 'maxUnpool2d', 'maxUnpool3d'],
+    (name) =>
+      ({ x, indices }, { kernelSize, ...options }) =>
+        F[name](x, indices, kernelSize, options),
+  ),
   lpPool1d: ({ x }, { normType, kernelSize, ...options }) => F.lpPool1d(x, normType, kernelSize, options),
   lpPool2d: ({ x }, { normType, kernelSize }) => F.lpPool2d(x, normType, kernelSize),
 };
@@ -311,4 +317,11 @@ export const imageCalls: CallTable = {
   channelShuffle: ({ x }, { groups }) => F.channelShuffle(x, groups),
   pixelShuffle: ({ x }, { upscaleFactor }) => F.pixelShuffle(x, upscaleFactor),
   pixelUnshuffle: ({ x }, { downscaleFactor }) => F.pixelUnshuffle(x, downscaleFactor),
+};
+
+/** Resizing and sampling. */
+export const resizeCalls: CallTable = {
+  interpolate: ({ x }, options) => F.interpolate(x, options),
+  gridSample: ({ x, grid }, options) => F.gridSample(x, grid, options),
+  affineGrid: ({ theta }, { size, ...options }) => F.affineGrid(theta, size, options),
 };

@@ -366,12 +366,21 @@ def further():
     for op in ["add", "mul", "maximum"]:
         case(op, getattr(torch, op), {"x": ints(2, 3, below=5), "y": normal(3)}, grad=False, name=f"{op} of integers and floats")
     case("prod", torch.prod, {"x": values([[2.0, 0.0], [3.0, 4.0]])}, {}, name="prod of all with a zero")
-    case("gridSample", F.grid_sample, {"x": normal(1, 2, 3, 4), "grid": uniform(1, 3, 2, 2, low=-1.2, high=1.2)}, {"mode": "bicubic", "alignCorners": False})
-    case("gridSample", F.grid_sample, {"x": normal(1, 1, 3, 3, 2), "grid": uniform(1, 2, 2, 2, 3, low=-1.2, high=1.2)}, {"mode": "bilinear", "alignCorners": True}, name="gridSample of volumes")
+    case("gridSample", F.grid_sample, {"x": normal(1, 2, 3, 4), "grid": uniform(1, 3, 2, 2, low=-1.2, high=1.2)}, {"mode": "bicubic", "alignCorners": False}, grad=False)
+    case("gridSample", F.grid_sample, {"x": normal(1, 1, 3, 3, 2), "grid": uniform(1, 2, 2, 2, 3, low=-1.2, high=1.2)}, {"mode": "bilinear", "alignCorners": True}, grad=False, name="gridSample of volumes")
     case("affineGrid", lambda theta, size, align_corners: F.affine_grid(theta, size, align_corners), {"theta": normal(1, 3, 4)}, {"size": [1, 2, 2, 3, 2], "alignCorners": False})
     case("interpolate", F.interpolate, {"x": normal(1, 1, 2, 3, 2)}, {"size": [3, 2, 4], "mode": "nearest"})
     case("interpolate", F.interpolate, {"x": normal(1, 1, 4, 4, 2)}, {"size": [2, 3, 4], "mode": "area"})
     case("interpolate", F.interpolate, {"x": normal(1, 1, 4, 4)}, {"scaleFactor": 0.6, "mode": "bicubic", "alignCorners": False})
+    torch.use_deterministic_algorithms(False)  # max_unpool has no deterministic form, but writes each position once here
+    for n, shape in [(1, (2, 2, 8)), (2, (1, 2, 4, 6)), (3, (1, 1, 4, 2, 4))]:
+        pooled, indices = getattr(F, f"max_pool{n}d")(distinct(*shape), 2, return_indices=True)
+        case(f"maxUnpool{n}d", getattr(F, f"max_unpool{n}d"), {"x": pooled, "indices": indices}, {"kernelSize": 2})
+    pooled, indices = F.max_pool2d(distinct(1, 1, 5, 5), 2, return_indices=True)
+    case("maxUnpool2d", F.max_unpool2d, {"x": pooled, "indices": indices}, {"kernelSize": 2, "outputSize": [5, 5]})
+    torch.use_deterministic_algorithms(True)
+    case("interpolate", F.interpolate, {"x": normal(1, 1, 7, 6)}, {"size": [3, 4], "mode": "bilinear", "alignCorners": False, "antialias": True}, grad=False)
+    case("interpolate", F.interpolate, {"x": normal(1, 1, 7, 6)}, {"size": [3, 4], "mode": "bicubic", "alignCorners": False, "antialias": True}, grad=False)
 
 
 for family in [unary, binary, reductions, products, indexing, activations, convolutions, pooling, resizing, norms, lookups_and_attention, further]:

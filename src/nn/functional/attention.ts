@@ -1,7 +1,9 @@
 /** @file Scaled dot-product attention. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { formatShape } from '../../ir/shape.ts';
-import { arange, matmul, type Tensor, where } from '../../tensor/index.ts';
+import * as ops from '../../ops/index.ts';
+import { memoConstant } from '../../ops/memo.ts';
+import { matmul, Tensor, where } from '../../tensor/index.ts';
 import { dropout } from './dropout.ts';
 
 export interface AttentionOptions {
@@ -61,5 +63,7 @@ export function scaledDotProductAttention(
 
 /** Whether key j lies at or before query i. */
 function causal(queries: number, keys: number): Tensor {
-  return arange(queries).unsqueeze(1).ge(arange(keys));
+  const range = (n: number) =>
+    new Tensor(memoConstant(`range ${n}`, () => ops.ints(Array.from({ length: n }, (_, i) => i))));
+  return range(queries).unsqueeze(1).ge(range(keys));
 }

@@ -1,6 +1,5 @@
 /** @file Look-up of rows by index. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import { constant } from '../../ir/graph.ts';
 import { formatShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { type Indices, Tensor, tensor, where } from '../../tensor/index.ts';
@@ -61,7 +60,7 @@ export function embeddingBag(x: Indices, weight: Tensor, options: EmbeddingBagOp
     const bags = bagPositions(offsets, index.numel());
     index = index.indexSelect(0, bags.positions.flat()).reshape([offsets.length, -1]);
     factors = factors?.indexSelect(0, bags.positions.flat()).reshape(index.shape);
-    present = new Tensor(constant(bags.present.flat(), 'bool', index.shape));
+    present = tensor(bags.present, { dtype: 'bool' });
   }
   if (padding !== null) present = present ? present.logicalAnd(index.ne(padding)) : index.ne(padding);
   let rows = embedding(index, weight);

@@ -44,4 +44,5 @@ export * from './ranking.ts';
 export * from './rearrange.ts';
 export type { LossOptions, Reduction } from './reduction.ts';
 export * from './regression.ts';
+export * from './resize.ts';
 export type { Sizes } from './sizes.ts';

@@ -3,6 +3,7 @@ import { ArgumentError } from '../../ir/errors.ts';
 import { constant, type Value } from '../../ir/graph.ts';
 import { sizeOf } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
+import { memoConstant } from '../../ops/memo.ts';
 import { Tensor, type ValuesAndIndices } from '../../tensor/index.ts';
 import { batched, type Sizes, sizes } from './sizes.ts';
 
@@ -156,24 +157,30 @@ function adaptive(
 /** Means along one axis as a product with a matrix of shares. */
 function meanAlong(x: Value, axis: number, outputs: number): Value {
   const size = x.shape[axis];
-  const shares = new Float32Array(size * outputs);
-  for (let i = 0; i < outputs; i++) {
-    const [start, end] = span(i, size, outputs);
-    for (let k = start; k < end; k++) shares[k * outputs + i] = 1 / (end - start);
-  }
+  const shares = memoConstant(`pool shares ${x.dtype} ${size} ${outputs}`, () => {
+    const data = new Array<number>(size * outputs).fill(0);
+    for (let i = 0; i < outputs; i++) {
+      const [start, end] = span(i, size, outputs);
+      for (let k = start; k < end; k++) data[k * outputs + i] = 1 / (end - start);
+    }
+    return constant(data, x.dtype, [size, outputs]);
+  });
   const moved = new Tensor(x).movedim(axis, -1).value;
-  return new Tensor(ops.matMul(moved, constant(shares, x.dtype, [size, outputs]))).movedim(-1, axis).value;
+  return new Tensor(ops.matMul(moved, shares)).movedim(-1, axis).value;
 }
 
 /** Maxima along one axis; short windows repeat their last element, which changes neither maximum nor gradient. */
 function maxAlong(x: Value, axis: number, outputs: number): Value {
   const size = x.shape[axis];
-  const spans = Array.from({ length: outputs }, (_, i) => span(i, size, outputs));
-  const longest = Math.max(...spans.map(([start, end]) => end - start));
-  const index = spans.flatMap(([start, end]) =>
-    Array.from({ length: longest }, (_, k) => Math.min(start + k, end - 1)),
-  );
-  const gathered = ops.gather(x, constant(index, 'int64', [outputs, longest]), { axis });
+  const index = memoConstant(`pool windows ${size} ${outputs}`, () => {
+    const spans = Array.from({ length: outputs }, (_, i) => span(i, size, outputs));
+    const longest = Math.max(...spans.map(([start, end]) => end - start));
+    const places = spans.flatMap(([start, end]) =>
+      Array.from({ length: longest }, (_, k) => Math.min(start + k, end - 1)),
+    );
+    return constant(places, 'int64', [outputs, longest]);
+  });
+  const gathered = ops.gather(x, index, { axis });
   return ops.reduceMax(gathered, ops.ints([axis + 1]), { keepdims: 0 });
 }
 
@@ -210,6 +217,41 @@ export function adaptiveMaxPool2d(x: Tensor, outputSize: OutputSize): Tensor {
 /** Maxima of x [batch, channels, depth, height, width] over windows that give an output of the wanted size. */
 export function adaptiveMaxPool3d(x: Tensor, outputSize: OutputSize): Tensor {
   return adaptive('Max', 3, x, outputSize, evenMax(3), maxAlong);
+}
+
+export interface MaxUnpoolOptions {
+  stride?: Sizes;
+  padding?: Sizes;
+  /** Spatial sizes of the result, where the pool could have come from several. */
+  outputSize?: readonly number[];
+}
+
+function maxUnpool(n: number, x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions): Tensor {
+  const name = `maxUnpool${n}d`;
+  const { kernel_shape, strides, pads } = windows(name, n, kernelSize, options);
+  return batched(x, n, name, (b) => {
+    const [batch, channels, ...spatial] = b.shape;
+    const implied = spatial.map((size, i) => (size - 1) * strides[i] - 2 * pads[i] + kernel_shape[i]);
+    const target = options.outputSize ? sizes(options.outputSize.slice(-n), n, `${name}: outputSize`, 1) : implied;
+    const zeros = new Tensor(ops.expand(constant(0, b.dtype), [batch, channels, sizeOf(target)]));
+    const flat = (v: Tensor) => v.reshape([batch, channels, sizeOf(spatial)]);
+    return zeros.scatter(2, flat(indices), flat(b)).reshape([batch, channels, ...target]);
+  });
+}
+
+/** Undoes maxPool1d: each element of x goes where `indices` says, the rest is 0. */
+export function maxUnpool1d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
+  return maxUnpool(1, x, indices, kernelSize, options);
+}
+
+/** Undoes maxPool2d: each element of x goes where `indices` says, the rest is 0. */
+export function maxUnpool2d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
+  return maxUnpool(2, x, indices, kernelSize, options);
+}
+
+/** Undoes maxPool3d: each element of x goes where `indices` says, the rest is 0. */
+export function maxUnpool3d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
+  return maxUnpool(3, x, indices, kernelSize, options);
 }
 
 /** (sum of x^p over each window)^(1/p), p = `normType`; 0 where the sum is negative, as in PyTorch. */

@@ -3,6 +3,7 @@ import { ShapeError } from '../../ir/errors.ts';
 import { constant } from '../../ir/graph.ts';
 import { formatShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
+import { memoConstant } from '../../ops/memo.ts';
 import { stack, Tensor } from '../../tensor/index.ts';
 import { batched, type Sizes, sizes } from './sizes.ts';
 
@@ -100,10 +101,13 @@ export function fold(x: Tensor, outputSize: Sizes, kernelSize: Sizes, options: U
   // The sum over windows is a transposed convolution whose filters each write one tap.
   const taps = kernel[0] * kernel[1];
   const channels = columns / taps;
-  const filters = new Float32Array(taps * taps);
-  for (let k = 0; k < taps; k++) filters[k * taps + k] = 1;
+  const filters = memoConstant(`fold taps ${x.dtype} ${kernel}`, () => {
+    const data = new Array<number>(taps * taps).fill(0);
+    for (let k = 0; k < taps; k++) data[k * taps + k] = 1;
+    return constant(data, x.dtype, [taps, 1, ...kernel]);
+  });
   const maps = lead.reshape([batch * channels, taps, ...counts]).value;
-  const y = ops.convTranspose(maps, constant(filters, x.dtype, [taps, 1, ...kernel]), {
+  const y = ops.convTranspose(maps, filters, {
     strides: stride,
     dilations: dilation,
     pads: [...padding, ...padding],
