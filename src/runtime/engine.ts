@@ -7,6 +7,8 @@ export interface ProgramOptions {
   spin: boolean;
   /** Write ONNX Runtime's per-operator profile to files with this prefix. */
   profile?: string;
+  /** Outputs that stay in device memory, by position; the others come to the host. Only where memory is not shared. */
+  keep?: readonly boolean[];
 }
 
 /** A tensor in the engine's own form. Opaque above this layer. */
@@ -38,9 +40,14 @@ export interface Engine {
   ): Promise<EngineProgram>;
   /** Wraps (or uploads) host elements; float32, int32 and the like stay views, 64-bit integers are converted. */
   upload(dtype: DType, shape: Shape, data: NumericArray): EngineTensor;
-  /** Elements of an engine tensor as host memory, where memory is shared; 64-bit integers are converted. */
-  view(dtype: DType, tensor: EngineTensor): NumericArray;
+  /** Whether device memory can hold elements of a dtype at all. */
+  holds(dtype: DType): boolean;
+  /** Copies a tensor to device memory, to be fed many times. */
+  keep(dtype: DType, tensor: EngineTensor): Promise<EngineTensor>;
+  /** Elements of an engine tensor that lies in host memory (64-bit integers are converted); null for device memory. */
+  view(dtype: DType, tensor: EngineTensor): NumericArray | null;
   /** Elements of an engine tensor fetched to the host. */
   download(dtype: DType, tensor: EngineTensor): Promise<NumericArray>;
+  /** Frees device memory. */
   release(tensor: EngineTensor): void;
 }

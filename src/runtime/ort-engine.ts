@@ -4,6 +4,7 @@ import type { DType, NumericArray } from '../ir/dtype.ts';
 import { EngineError } from '../ir/errors.ts';
 import { fromBigArray, toBigArray } from '../ir/onnx/elements.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
+import { copyModel } from './copy-model.ts';
 import type { Engine, EngineProgram, EngineTensor, ProgramOptions } from './engine.ts';
 
 /** What this file needs of onnxruntime-node or onnxruntime-web. */
@@ -12,7 +13,12 @@ export interface OrtModule {
   Tensor: typeof OrtTensor;
 }
 
-const intraOpSpinning = (spin: boolean) => ({ session: { intra_op: { allow_spinning: spin ? '1' : '0' } } });
+const intraOpSpinning = (spin: boolean) => ({ intra_op: { allow_spinning: spin ? '1' : '0' } });
+
+/** Dtypes that WebGPU buffers of ONNX Runtime hold. */
+const deviceDTypes: ReadonlySet<DType> = new Set(['float32', 'float16', 'int32', 'uint32']);
+
+const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
 class OrtProgram implements EngineProgram {
   readonly #session: InferenceSession;
@@ -34,9 +40,7 @@ class OrtProgram implements EngineProgram {
     try {
       results = await this.#session.run(this.#feeds, this.#fetches);
     } catch (error) {
-      throw new EngineError(`ONNX Runtime failed while running a program: ${(error as Error).message}`, {
-        cause: error,
-      });
+      throw new EngineError(`ONNX Runtime failed while running a program: ${messageOf(error)}`, { cause: error });
     }
     return this.#outputs.map((name) => results[name]);
   }
@@ -51,11 +55,14 @@ export class OrtEngine implements Engine {
   readonly device: string;
   readonly sharesMemory: boolean;
   readonly #ort: OrtModule;
+  readonly #fallback: boolean;
+  readonly #copies = new Map<string, Promise<EngineProgram>>();
 
-  constructor(ort: OrtModule, device: string) {
+  constructor(ort: OrtModule, device: string, fallback: boolean) {
     this.#ort = ort;
     this.device = device;
     this.sharesMemory = device === 'cpu' || device === 'wasm';
+    this.#fallback = fallback;
   }
 
   async compile(
@@ -64,17 +71,21 @@ export class OrtEngine implements Engine {
     outputs: readonly string[],
     options: ProgramOptions,
   ): Promise<EngineProgram> {
+    const strict = this.#fallback || this.sharesMemory ? {} : { disable_cpu_ep_fallback: '1' };
     const sessionOptions: InferenceSession.SessionOptions = {
       executionProviders: [this.device],
       logSeverityLevel: 3,
-      extra: intraOpSpinning(options.spin),
+      // The pattern's one block comes on top of what the first run took: a third more peak memory, and no faster.
+      enableMemPattern: false,
+      extra: { session: { ...intraOpSpinning(options.spin), ...strict } },
+      ...(this.sharesMemory ? {} : { preferredOutputLocation: locations(outputs, options.keep ?? []) }),
       ...(options.profile ? { enableProfiling: true, profileFilePrefix: options.profile } : {}),
     };
     try {
       const session = await this.#ort.InferenceSession.create(model, sessionOptions);
       return new OrtProgram(session, inputs, outputs);
     } catch (error) {
-      throw new EngineError(`ONNX Runtime refused a program: ${(error as Error).message}`, { cause: error });
+      throw refusal(error, this.device);
     }
   }
 
@@ -87,20 +98,60 @@ export class OrtEngine implements Engine {
     return new this.#ort.Tensor(dtype, elements as Float32Array, shape as number[]);
   }
 
-  view(dtype: DType, tensor: EngineTensor): NumericArray {
-    return fromEngine(dtype, (tensor as OrtTensor).data);
+  holds(dtype: DType): boolean {
+    return deviceDTypes.has(dtype);
+  }
+
+  async keep(dtype: DType, tensor: EngineTensor): Promise<EngineTensor> {
+    return await this.#copy(dtype, tensor, true);
+  }
+
+  view(dtype: DType, tensor: EngineTensor): NumericArray | null {
+    const found = tensor as OrtTensor;
+    return found.location === 'gpu-buffer' ? null : fromEngine(dtype, found.data);
   }
 
   async download(dtype: DType, tensor: EngineTensor): Promise<NumericArray> {
-    return fromEngine(dtype, await (tensor as OrtTensor).getData());
+    // getData() on device memory ends the process in onnxruntime-node; a program that copies is safe everywhere.
+    const copy = (await this.#copy(dtype, tensor, false)) as OrtTensor;
+    return fromEngine(dtype, copy.data);
   }
 
   release(tensor: EngineTensor): void {
     (tensor as OrtTensor).dispose();
+  }
+
+  async #copy(dtype: DType, tensor: EngineTensor, keep: boolean): Promise<EngineTensor> {
+    const key = `${dtype}/${tensor.dims.length}/${keep}`;
+    let program = this.#copies.get(key);
+    if (!program) {
+      const model = copyModel(dtype, tensor.dims.length);
+      program = this.compile(model.bytes, model.inputNames, model.outputNames, { spin: false, keep: [keep] });
+      this.#copies.set(key, program);
+      // A failed compilation (no adapter) is tried again next time.
+      program.catch(() => this.#copies.delete(key));
+    }
+    const [copy] = await (await program).run([tensor], [null]);
+    return copy;
   }
 }
 
 function fromEngine(dtype: DType, data: OrtTensor['data']): NumericArray {
   if (dtype === 'int64' || dtype === 'uint64') return fromBigArray(data as BigInt64Array | BigUint64Array);
   return data as NumericArray;
+}
+
+function locations(outputs: readonly string[], keep: readonly boolean[]): Record<string, 'gpu-buffer' | 'cpu'> {
+  return Object.fromEntries(outputs.map((name, i) => [name, keep[i] ? 'gpu-buffer' : 'cpu']));
+}
+
+/** A session could not be made: says what is missing where the device itself is. */
+function refusal(error: unknown, device: string): EngineError {
+  const message = messageOf(error);
+  if (device === 'webgpu' && /adapter|webgpu is not|Couldn't load Vulkan/i.test(message))
+    return new EngineError(
+      `no WebGPU adapter was found on this machine (a GPU with its driver: Vulkan, Metal or Direct3D 12); use setDevice('cpu'). ONNX Runtime says: ${message.trim()}`,
+      { cause: error },
+    );
+  return new EngineError(`ONNX Runtime refused a program: ${message}`, { cause: error });
 }

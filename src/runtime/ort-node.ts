@@ -6,7 +6,8 @@ import type { OrtModule } from './ort-engine.ts';
 
 export const defaultDevice = 'cpu';
 
-export async function loadOrt(): Promise<OrtModule> {
+/** One build serves all devices. */
+export async function loadOrt(_device: string): Promise<OrtModule> {
   return ort;
 }
 

@@ -3,8 +3,8 @@ import type { OrtModule } from './ort-engine.ts';
 
 export const defaultDevice = 'wasm';
 
-export async function loadOrt(): Promise<OrtModule> {
-  return await import('onnxruntime-web');
+export async function loadOrt(device: string): Promise<OrtModule> {
+  return device === 'webgpu' ? await import('onnxruntime-web/webgpu') : await import('onnxruntime-web/wasm');
 }
 
 /** A page has no folder to write to. */

@@ -11,7 +11,7 @@ import type { Leaf, Value } from '../ir/graph.ts';
 import { channelBlock } from '../runtime/channel-block.ts';
 import type { Engine, EngineProgram, EngineTensor } from '../runtime/engine.ts';
 import { CompileObserver } from './debug.ts';
-import { placeTogether } from './placement.ts';
+import { placeTogether, unplace } from './placement.ts';
 import { ScalarLeaf, Storage, StorageLeaf } from './storage.ts';
 
 /** An operand of a loop: input i of the program, or output i of its graph. */
@@ -71,7 +71,10 @@ export class Executable {
       graphInputs.map((i) => request.graph.inputs[i]),
       compiled.outputs,
     );
-    const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, { spin: true });
+    const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {
+      spin: true,
+      keep: keptOutputs(plan, engine),
+    });
     await observer.done(model.bytes, compiled.nodes.length);
     return new Executable(engine, program, plan, graphInputs);
   }
@@ -86,11 +89,15 @@ export class Executable {
       if (leaf instanceof StorageLeaf) return leaf.storage;
       throw new EngineError('internal: a loop operand is not a storage');
     };
+    for (const leaf of leaves)
+      if (leaf instanceof StorageLeaf && leaf.storage.isElsewhere(this.#engine)) await leaf.storage.read();
     this.#place(storageAt);
     const scratch = this.#scratch.map((s, i) => s && this.#scratchAt(i, storageAt));
     let results: EngineTensor[] = [];
     if (this.#program) {
-      const inputs = this.#graphInputs.map((i) => this.#tensorOf(leaves[i]));
+      const inputs = this.#engine.sharesMemory
+        ? this.#graphInputs.map((i) => this.#tensorOf(leaves[i]))
+        : await this.#feed(leaves);
       const into = scratch.map((s) => s?.on(this.#engine) ?? null);
       for (const { input, output } of this.#swaps) into[output] = storageAt(input).spare;
       results = await this.#program.run(inputs, into);
@@ -98,7 +105,11 @@ export class Executable {
     const outputs = results.map((tensor, i) => scratch[i] ?? this.#adopt(this.#outputs[i], tensor));
     this.#runLoops(leaves, storageAt, outputs);
     for (const s of scratch) if (s) s.version++;
-    for (const { input, output } of this.#swaps) storageAt(input).replace(this.#engine, results[output]);
+    for (const { input, output } of this.#swaps) {
+      const storage = storageAt(input);
+      if (!this.#engine.sharesMemory) unplace(storage);
+      storage.replace(this.#engine, results[output]);
+    }
     return this.#wanted.map((i) => outputs[i]);
   }
 
@@ -106,6 +117,15 @@ export class Executable {
     if (leaf instanceof StorageLeaf) return leaf.storage.on(this.#engine);
     if (leaf instanceof ScalarLeaf) return leaf.on(this.#engine);
     throw new EngineError(`internal: an input of kind ${leaf.leaf} cannot be fed`);
+  }
+
+  async #feed(leaves: readonly Leaf[]): Promise<EngineTensor[]> {
+    const inputs: EngineTensor[] = [];
+    for (const i of this.#graphInputs) {
+      const leaf = leaves[i];
+      inputs.push(leaf instanceof StorageLeaf ? await leaf.storage.feedTo(this.#engine) : this.#tensorOf(leaf));
+    }
+    return inputs;
   }
 
   #adopt(value: Value, tensor: EngineTensor): Storage {
@@ -141,7 +161,7 @@ export class Executable {
         else numbers.push((leaf instanceof StorageLeaf ? leaf.storage : outputs[p.at]).host?.[0] ?? Number.NaN);
       }
       instantiateLoop(loop.kernel, arena.memory)(pointers, loop.size, numbers);
-      for (const { array } of loop.writes) storageAt(arrays[array].at).version++;
+      for (const { array } of loop.writes) storageAt(arrays[array].at).overwritten();
     }
   }
 
@@ -156,6 +176,15 @@ interface Plan {
   loops: PlacedLoop[];
   scratch: ({ owner: number; slot: string } | null)[];
   swaps: { input: number; output: number }[];
+}
+
+/** Up to this many elements (losses, counts, metrics) an output of a device comes to the host by itself. */
+const readLimit = 4096;
+
+/** Which outputs stay on a device with memory of its own: state, and what is too large to be a number someone reads. */
+function keptOutputs(plan: Plan, engine: Engine): boolean[] {
+  const state = new Set(plan.swaps.map((s) => s.output));
+  return plan.outputs.map((v, i) => engine.holds(v.dtype) && (state.has(i) || v.size > readLimit));
 }
 
 const slotName = (array: number) => `loop${array}`;

@@ -7,6 +7,12 @@ const allocator = new ArenaAllocator();
 /** Storages that must stay in one arena because some loop uses them together. */
 const companions = new WeakMap<Storage, Set<Storage>>();
 
+/** Takes a storage out of its cluster: it lives on a device from now on. */
+export function unplace(storage: Storage): void {
+  companions.get(storage)?.delete(storage);
+  companions.delete(storage);
+}
+
 /** Makes all the storages (float32) live in one arena, moving them, with all that were placed with them, where they do not. */
 export function placeTogether(storages: readonly Storage[]): void {
   const arena = storages[0].host && arenaOf(storages[0].host);

@@ -1,10 +1,26 @@
 /** @file What a realised tensor holds: elements on the host or on a device, with a version that counts overwritings. */
 import { arenaOf } from '../compiler/loops/arena.ts';
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
-import { StaleTensorError } from '../ir/errors.ts';
+import { EngineError, StaleTensorError } from '../ir/errors.ts';
 import { type Leaf, Value } from '../ir/graph.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import type { Engine, EngineTensor } from '../runtime/engine.ts';
+
+/** Where a storage's elements lie beside host memory. */
+interface Place {
+  engine: Engine | null;
+  tensor: EngineTensor | null;
+  watched: boolean;
+}
+
+/** Device memory that only Gradus frees: shared memory belongs to JavaScript's own collector. */
+function leave(place: Place): void {
+  if (place.tensor && place.engine && !place.engine.sharesMemory) place.engine.release(place.tensor);
+  place.tensor = null;
+}
+
+/** Tensors that nobody holds any more free their device memory. */
+const forgotten = new FinalizationRegistry<Place>(leave);
 
 /** Elements of a tensor. At least one of host memory, device memory and initialiser is present. */
 export class Storage implements Leaf {
@@ -17,8 +33,9 @@ export class Storage implements Leaf {
   mutable = false;
   #host: NumericArray | null;
   #initialize: (() => NumericArray) | null;
-  #device: EngineTensor | null = null;
-  #engine: Engine | null = null;
+  readonly #place: Place = { engine: null, tensor: null, watched: false };
+  /** How often a device without shared memory was fed from host memory. */
+  #fed = 0;
   #spare: EngineTensor | null = null;
   readonly #scratch = new Map<string, Storage>();
 
@@ -53,41 +70,66 @@ export class Storage implements Leaf {
   set host(data: NumericArray) {
     this.#host = data;
     this.#initialize = null;
-    this.#device = null;
+    leave(this.#place);
+  }
+
+  /** Whether the elements lie in memory of an engine that is not this one, and only there. */
+  isElsewhere(engine: Engine): boolean {
+    return this.#place.engine !== engine && this.host === null;
   }
 
   /** The engine's view of the elements, made once. */
   on(engine: Engine): EngineTensor {
-    if (this.#device && this.#engine === engine) return this.#device;
+    const place = this.#place;
+    if (place.tensor && place.engine === engine) return place.tensor;
     const host = this.host;
     if (!host)
-      throw new StaleTensorError(
-        `a tensor of shape ${formatShape(this.shape)} lives on another device; move it with .to(device)`,
-      );
-    this.#engine = engine;
-    this.#device = engine.upload(this.dtype, this.shape, host);
-    return this.#device;
+      throw new EngineError(`internal: a tensor of shape ${formatShape(this.shape)} was not fetched from its device`);
+    leave(place);
+    place.engine = engine;
+    place.tensor = engine.upload(this.dtype, this.shape, host);
+    return place.tensor;
   }
 
-  /** Takes over a tensor that the engine made; where memory is shared, host elements are a view of it. */
+  /** As `on`, for an engine with memory of its own: what is fed again and again moves there. */
+  async feedTo(engine: Engine): Promise<EngineTensor> {
+    const tensor = this.on(engine);
+    if (!this.host || ++this.#fed !== 2 || !engine.holds(this.dtype)) return tensor;
+    this.#adopt(engine, await engine.keep(this.dtype, tensor));
+    return this.on(engine);
+  }
+
+  #adopt(engine: Engine, tensor: EngineTensor): void {
+    const place = this.#place;
+    if (place.tensor !== tensor) leave(place);
+    place.engine = engine;
+    place.tensor = tensor;
+    if (!engine.sharesMemory && !place.watched) {
+      place.watched = true;
+      forgotten.register(this, place);
+    }
+  }
+
+  /** Takes over a tensor that the engine made; where it lies in host memory, host elements are a view of it. */
   setDevice(engine: Engine, tensor: EngineTensor): void {
-    if (this.#device && this.#device !== tensor && !engine.sharesMemory) engine.release(this.#device);
-    this.#engine = engine;
-    this.#device = tensor;
-    this.#host = engine.sharesMemory ? engine.view(this.dtype, tensor) : null;
+    this.#adopt(engine, tensor);
+    this.#host = engine.view(this.dtype, tensor);
     this.#initialize = null;
   }
 
   /** The storage's next value: kept in its arena if it lives in one, otherwise swapped in, the old memory becoming spare. */
   replace(engine: Engine, tensor: EngineTensor): void {
-    const before = this.host;
-    if (engine.sharesMemory && before && arenaOf(before)) before.set(engine.view(this.dtype, tensor));
-    else {
-      const old = this.#device;
+    const before = engine.sharesMemory ? this.host : null;
+    const after = before && arenaOf(before) ? engine.view(this.dtype, tensor) : null;
+    if (before && after) {
+      before.set(after);
+      this.overwritten();
+    } else {
+      const { tensor: old, engine: owner } = this.#place;
+      if (engine.sharesMemory) this.#spare = owner === engine ? old : null;
       this.setDevice(engine, tensor);
-      if (engine.sharesMemory) this.#spare = old;
+      this.version++;
     }
-    this.version++;
   }
 
   /** Overwrites the elements with a copy of `data` (same length). */
@@ -95,7 +137,13 @@ export class Storage implements Leaf {
     const host = this.host;
     if (host && arenaOf(host)) host.set(data);
     else this.host = data.slice();
+    this.overwritten();
+  }
+
+  /** The elements in host memory have been changed in place: what a device with memory of its own holds is old. */
+  overwritten(): void {
     this.version++;
+    if (this.#place.engine && !this.#place.engine.sharesMemory) leave(this.#place);
   }
 
   /** Memory of the value before last, for the engine to write the next one to; null at first. */
@@ -118,8 +166,10 @@ export class Storage implements Leaf {
   async read(): Promise<NumericArray> {
     const host = this.host;
     if (host) return host;
-    if (!this.#engine || !this.#device) throw new StaleTensorError('a tensor has neither host nor device memory');
-    return await this.#engine.download(this.dtype, this.#device);
+    const { engine, tensor } = this.#place;
+    if (!engine || !tensor) throw new StaleTensorError('a tensor has neither host nor device memory');
+    this.#host = await engine.download(this.dtype, tensor);
+    return this.#host;
   }
 
   /** A value that reads this storage at its present version. */

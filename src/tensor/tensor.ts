@@ -6,7 +6,7 @@ import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import { ArrayMethods } from './array-methods.ts';
 import { forgetAssignment, recordAssignment } from './assignments.ts';
 import { type BackwardOptions, backward, ownValue } from './autograd.ts';
-import { realizeValues } from './realize.ts';
+import { exclusively, realizeValues } from './realize.ts';
 import { type Storage, StorageLeaf } from './storage.ts';
 
 export type NestedNumbers = number | boolean | readonly NestedNumbers[];
@@ -132,7 +132,8 @@ export class Tensor extends ArrayMethods {
     await realizeValues([this]);
     const storage = this.storage;
     if (!storage) return (this.#value.constant ?? new Float32Array()).slice();
-    const data = await storage.read();
+    // A device's memory is read in turn with the programs, which may replace it.
+    const data = storage.host ?? (await exclusively(() => storage.read()));
     return storage.mutable ? data.slice() : data;
   }
 

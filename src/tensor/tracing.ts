@@ -79,9 +79,10 @@ async function trace(
   if (current) throw new ArgumentError('a compiled function cannot be called while another is being traced');
   await flushPending(args);
   const trace: Trace = { hooks: [] };
-  current = trace;
   let result: Traceable;
-  const inputs = args.map((t) => placeholder(t));
+  const inputs: Tensor[] = [];
+  for (const t of args) inputs.push(await placeholder(t));
+  current = trace;
   try {
     result = await fn(...inputs);
   } finally {
@@ -112,10 +113,10 @@ async function trace(
 }
 
 /** A tensor of its own storage with the argument's elements, so that leaves can be told apart. */
-function placeholder(argument: Tensor): Tensor {
+async function placeholder(argument: Tensor): Promise<Tensor> {
   const { storage } = argument;
-  if (!storage?.host) throw new ShapeError(`internal: argument ${formatShape(argument.shape)} is not on the host`);
-  return fromData(storage.host, argument.shape, { dtype: argument.dtype });
+  if (!storage) throw new ShapeError(`internal: argument ${formatShape(argument.shape)} was not realised`);
+  return fromData(await storage.read(), argument.shape, { dtype: argument.dtype });
 }
 
 function unpack(result: Traceable): { outputs: readonly Tensor[]; rebuild: Entry['rebuild'] } {
