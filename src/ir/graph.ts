@@ -1,6 +1,6 @@
 /** @file The graph: values and nodes. Values are immutable apart from bookkeeping that never changes what they mean. */
 import { type DType, dtypes, type NumericArray } from './dtype.ts';
-import { fromBfloat16, fromFloat16, toBfloat16, toFloat16 } from './half.ts';
+import { encodeNumber, fromBfloat16, fromFloat16 } from './half.ts';
 import { formatShape, type Shape, sizeOf } from './shape.ts';
 
 /** An ONNX attribute. Whether a number is written as INT or FLOAT follows from its name (see onnx/attributes.ts). */
@@ -182,12 +182,6 @@ function attrsKey(attrs: Attrs): string {
 /** Content of a constant as a string: equal strings mean equal constants. */
 export function constantKey(c: { dtype: DType; shape: Shape; data: NumericArray }): string {
   return `${c.dtype}[${c.shape}]${Array.prototype.join.call(c.data, ',')}`;
-}
-
-/** A number as an array of the dtype holds it: itself, or the bits of a 16-bit float. */
-function encodeNumber(value: number, dtype: DType): number {
-  if (dtype === 'float16') return toFloat16(value);
-  return dtype === 'bfloat16' ? toBfloat16(value) : value;
 }
 
 /** The number that a constant of one element stands for, or undefined for every other value. */

@@ -1,4 +1,11 @@
 /** @file float16 and bfloat16 as the 16 raw bits in which they are held. */
+import type { DType } from './dtype.ts';
+
+/** A number as an array of the dtype holds it: itself, or the bits of a 16-bit float. */
+export function encodeNumber(value: number, dtype: DType): number {
+  if (dtype === 'float16') return toFloat16(value);
+  return dtype === 'bfloat16' ? toBfloat16(value) : value;
+}
 
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);

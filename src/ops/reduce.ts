@@ -53,8 +53,11 @@ function foldReduce(start: number, f: (a: number, b: number) => number) {
     if (!x.constant || output.dtype === 'float16' || output.dtype === 'bfloat16') return undefined;
     const kept = keptShape([x, axes], attrs);
     const cells = broadcastOffsets(kept, x.shape);
-    const out = new dtypes[output.dtype].array(sizeOf(kept)).fill(start);
-    for (let i = 0; i < cells.length; i++) out[cells[i]] = f(out[cells[i]], x.constant[i]);
+    // Not in the dtype itself: integers cannot start from infinity.
+    const totals = new Float64Array(sizeOf(kept)).fill(start);
+    for (let i = 0; i < cells.length; i++) totals[cells[i]] = f(totals[cells[i]], x.constant[i]);
+    const out = new dtypes[output.dtype].array(totals.length);
+    out.set(totals);
     return out;
   };
 }

@@ -357,6 +357,7 @@ describe('simplification', () => {
     const rows = ops.gather(ops.shapeOp(x), ops.ints([0]), { axis: 0 });
     const wanted = ops.concat(rows, ops.mul(ops.ints([-1]), ops.ints([1])), { axis: 0 });
     expect(Array.from(wanted.constant ?? [])).toEqual([2, -1]);
+    expect(Array.from(ops.reduceMax(constant([-3, -2], 'int32')).constant ?? [])).toEqual([-2]);
     const [first, second] = ops.split(ops.shapeOp(x), ops.ints([1, 1]), { axis: 0 });
     expect([first, second].map((v) => v.constant?.[0])).toEqual([2, 3]);
     expect(Array.from(ops.reduceProd(ops.shapeOp(x)).constant ?? [])).toEqual([6]);
