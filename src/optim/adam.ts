@@ -28,7 +28,7 @@ export function adamStep({ g, m: m0, v: v0, vMax: vMax0, step }: AdamState, opti
   const vMax = vMax0?.maximum(v);
   const denominator = (vMax ?? v)
     .sqrt()
-    .div(Math.sqrt(1 - b2 ** step))
+    .mul(1 / Math.sqrt(1 - b2 ** step))
     .add(eps);
   const change: Tensor = m.div(denominator).mul(lr / (1 - b1 ** step));
   return { change, m, v, vMax };

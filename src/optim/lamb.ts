@@ -31,11 +31,11 @@ export const lamb = defineOptimizer({
     const m = m0.mul(b1).add(g.mul(1 - b1));
     const v = v0.mul(b2).add(g.mul(g).mul(1 - b2));
     const denominator = v
-      .div(1 - b2 ** step)
       .sqrt()
+      .mul(1 / Math.sqrt(1 - b2 ** step))
       .add(eps);
     const update = m
-      .div(1 - b1 ** step)
+      .mul(1 / (1 - b1 ** step))
       .div(denominator)
       .add(p.mul(weightDecay));
     const [size, length] = [norm(p), norm(update)];

@@ -63,8 +63,8 @@ export const nadam = defineOptimizer({
     const m = m0.mul(b1).add(g.mul(1 - b1));
     const v = v0.mul(b2).add(g.mul(g).mul(1 - b2));
     const denominator = v
-      .div(1 - b2 ** step)
       .sqrt()
+      .mul(1 / Math.sqrt(1 - b2 ** step))
       .add(eps);
     const direction = g.mul((lr * (1 - mu)) / (1 - product)).add(m.mul((lr * next) / (1 - product * next)));
     return { p: p.sub(direction.div(denominator)), m, v };
