@@ -428,3 +428,27 @@ describe('16-bit floats', () => {
     expect(await read(ops.cast(halved as Value, { to: 'float32' }))).toEqual([0.5, 0.5]);
   });
 });
+
+describe('tensors without elements', () => {
+  const empty = (...shape: number[]) => input(shape);
+  it.each<[string, (x: Value) => Value, number[], number[]]>([
+    ['sum', (x) => ops.reduceSum(x, ops.ints([1]), { keepdims: 0 }), [2, 0], [0, 0]],
+    ['product', (x) => ops.reduceProd(x, ops.ints([1]), { keepdims: 0 }), [2, 0], [1, 1]],
+    ['matrix product', (x) => ops.matMul(x, empty(0, 2)), [1, 0], [0, 0]],
+    ['elementwise', (x) => ops.gelu(ops.mul(x, x)), [0, 3], []],
+    ['softmax', (x) => ops.softmax(x), [0, 3], []],
+    ['join', (x) => ops.concat(x, numbers(1, 2), { axis: 0 }), [0], [1, 2]],
+    ['gather', (x) => ops.gather(x, constant([], 'int64')), [3], []],
+    ['padding', (x) => ops.pad(x, [1], [1]), [0], [0, 0]],
+    ['tiling', (x) => ops.tile(x, [0]), [3], []],
+    ['expansion', (x) => ops.expand(x, [0, 2]), [1, 2], []],
+    ['reshape', (x) => ops.reshape(x, [0, 3]), [2, 0], []],
+  ])('%s', async (_, f, shape, expected) => {
+    const x = input(shape);
+    const y = f(x);
+    const dx = slope(y, x);
+    expect(dx?.shape).toEqual(shape);
+    expect(await read(y)).toEqual(expected);
+    expect(await read(dx)).toHaveLength(shape.reduce((a, b) => a * b, 1));
+  });
+});
