@@ -95,6 +95,6 @@ export function __capture(): void {
 
 /** Compares what was printed with the page's output block. */
 export function __printed(place: string, expected: string): void {
-  console.log = log;
   compare(place, expected, (printed ?? []).join('\n'));
+  __capture();
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { manualSeed } from 'gradus';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { takeMismatches } from './checks.ts';
+import { __capture, takeMismatches } from './checks.ts';
 import { blocksOf, moduleOf, runs } from './extract.ts';
 
 const root = fileURLToPath(new URL('../', import.meta.url));
@@ -42,6 +42,7 @@ describe('documentation', () => {
     test(`${page} runs and shows what it computes`, async () => {
       process.chdir(scratch);
       manualSeed(0);
+      __capture();
       await import(/* @vite-ignore */ pathToFileURL(join(folder, moduleName(page))).href);
       expect(takeMismatches()).toEqual([]);
     });

@@ -1,4 +1,5 @@
 /** @file From the fenced code of a documentation page to one module that runs it and checks the results it shows. */
+import { posix } from 'node:path';
 import { type Comment, type ImportDeclaration, parseSync, type Statement, Visitor } from 'oxc-parser';
 
 /** A fenced block (or a hidden one, `<!-- ts ... -->`) of a page. */
@@ -47,13 +48,19 @@ function insertAll(code: string, insertions: readonly Insertion[]): string {
   return ordered.reduce((text, { at, text: added }) => text.slice(0, at) + added + text.slice(at), code);
 }
 
-/** The imports of all blocks, each name once, and the code without them. */
+/** A block that begins with `// src/ops/x.ts` shows that file: its relative imports start there. */
+function inRepository(from: string, code: string): string {
+  const file = /^\/\/ ((?:src|test|recipes)\/\S+)\//.exec(code)?.[1];
+  return file && from.startsWith('.') ? posix.join('../..', file, from) : from;
+}
+
+/** The imports of all blocks, each name once. */
 class Imports {
   readonly #named = new Map<string, Set<string>>();
   readonly #whole = new Set<string>();
 
   add(node: ImportDeclaration, code: string): void {
-    const from = node.source.value;
+    const from = inRepository(node.source.value, code);
     for (const specifier of node.specifiers) {
       const text = code.slice(specifier.start, specifier.end);
       if (specifier.type !== 'ImportSpecifier') this.#whole.add(`import ${text} from '${from}';`);
@@ -164,5 +171,6 @@ export function moduleOf(markdown: string, harness: string): string | undefined 
   });
   if (!body.length) return undefined;
   const checks = `import { __capture, __equals, __logged, __printed, __throws } from '${harness}';`;
-  return `${checks}\nvoid [__capture, __equals, __logged, __printed, __throws];\n${imports}\n${body.join('\n')}\nexport {};\n`;
+  const used = 'void [__capture, __equals, __logged, __printed, __throws];';
+  return `${checks}\n${imports}\n${used}\n${body.join('\n')}\nexport {};\n`;
 }
