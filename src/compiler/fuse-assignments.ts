@@ -44,6 +44,8 @@ const binary: Readonly<Record<string, BinaryLoopOp>> = {
   Equal: 'equal',
 };
 const masks = new Set(['And', 'Or', 'Not', 'Less', 'Greater', 'LessOrEqual', 'GreaterOrEqual', 'Equal']);
+/** Operators that give back what they are given. */
+const copies = new Set(['Identity', 'StopGradient']);
 const maxInterior = 500;
 
 /** Whether a node is one loop instruction, leaving aside its operands. */
@@ -106,6 +108,22 @@ class Region {
   }
 }
 
+/**
+ * Looks through nodes that only pass a value on, so that an assignment which reads another assigned tensor (a moving average
+ * of a parameter after its update) is computed in the same loop.
+ */
+function throughCopies(resolve: (v: Value) => Value, wanted: ReadonlySet<Value>): (v: Value) => Value {
+  return (v) => {
+    let value = resolve(v);
+    while (value.node && copies.has(value.node.op.type) && !wanted.has(value)) {
+      const [source] = value.node.inputs;
+      if (!source) break;
+      value = resolve(source);
+    }
+    return value;
+  };
+}
+
 function isScalar(value: Value): boolean {
   return value.size === 1;
 }
@@ -117,8 +135,9 @@ function isScalar(value: Value): boolean {
 export function fuseAssignments(
   assignments: readonly AssignmentGraph[],
   wanted: ReadonlySet<Value>,
-  resolve: (v: Value) => Value,
+  resolveValue: (v: Value) => Value,
 ): { loops: FusedLoop[]; rest: number[] } {
+  const resolve = throughCopies(resolveValue, wanted);
   const regions = assignments.map(({ target, value }) => {
     const root = resolve(value);
     if (target.dtype !== 'float32' || isScalar(target) || !root.node) return null;

@@ -1,5 +1,6 @@
 /** @file Gradient clipping by norm and by value. */
 import { ArgumentError, NumericError } from '../ir/errors.ts';
+import { deliverWithBackward } from '../tensor/autograd.ts';
 import { clamp, minimum, noGrad, norm, stack, type Tensor, zeros } from '../tensor/index.ts';
 
 export interface ClipGradNormOptions {
@@ -61,6 +62,7 @@ export function clipGradNorm(
   const total = gradNorm(all, options);
   if (options.errorIfNonfinite) return clipIfFinite(all, maxNorm, total);
   scale(all, total, maxNorm);
+  deliverWithBackward(total);
   return total;
 }
 

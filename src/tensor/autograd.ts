@@ -36,6 +36,11 @@ export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
   return { wanted, spent: all.flatMap(({ loss, keepGraph }) => (keepGraph ? [] : [loss])) };
 }
 
+/** Lets the next program deliver `tensor` too, such as a norm of gradients that will be gone once parameters are updated. */
+export function deliverWithBackward(tensor: Tensor): void {
+  pendingBackward.push({ loss: tensor, owners: [], keepGraph: false });
+}
+
 /** Forgets pending losses: a compiled function returns what it wants kept. */
 export function discardBackward(): void {
   pendingBackward = [];
