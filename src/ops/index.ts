@@ -1,9 +1,11 @@
 /** @file All operators, registered by importing them. */
 export * from './activations.ts';
 export * from './arithmetic.ts';
+export * from './attention.ts';
 export * from './bits.ts';
 export * from './cast.ts';
 export * from './causal-conv.ts';
+export * from './col2im.ts';
 export * from './compare.ts';
 export * from './control.ts';
 export * from './conv.ts';

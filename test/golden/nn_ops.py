@@ -357,6 +357,82 @@ def resizing():
         case("AffineGrid", [normal(1, 3, 4), torch.tensor([1, 1, 2, 3, 2])], {"align_corners": corners}, lambda t, s: F.affine_grid(t, s.tolist(), bool(corners)))
 
 
+def attention():
+    def attend(q, k, v, mask=None, pk=None, pv=None, *, attrs):
+        flat = q.dim() == 3
+        if flat:
+            split = lambda x, n: x.unflatten(2, (n, -1)).transpose(1, 2)
+            q, k, v = split(q, attrs["q_num_heads"]), split(k, attrs["kv_num_heads"]), split(v, attrs["kv_num_heads"])
+        past = 0 if pk is None else pk.shape[2]
+        if pk is not None: k, v = torch.cat([pk, k], 2), torch.cat([pv, v], 2)
+        times = q.shape[1] // k.shape[1]
+        s = q @ k.repeat_interleave(times, 1).transpose(2, 3) * attrs.get("scale", q.shape[3] ** -0.5)
+        if "softcap" in attrs: s = attrs["softcap"] * (s / attrs["softcap"]).tanh()
+        if mask is not None: s = s.masked_fill(~mask, -torch.inf) if mask.dtype == torch.bool else s + mask
+        if attrs.get("is_causal"): s = s.masked_fill(~torch.ones(s.shape[2:], dtype=torch.bool).tril(past), -torch.inf)
+        y = s.softmax(-1).nan_to_num(0) @ v.repeat_interleave(times, 1)
+        if flat: y = y.transpose(1, 2).flatten(2)
+        return (y, k, v) if pk is not None else y
+
+    def run(q, k, v, attrs=None, mask=None, past=None):
+        attrs = attrs or {}
+        args = {"x0": normal(*q), "x1": normal(*k), "x2": normal(*v)}
+        if mask is not None: args["x3"] = mask
+        if past: args["x4"], args["x5"] = normal(*past), normal(*past)
+        keys = list(args)
+        pick = lambda vs: [dict(zip(keys, vs)).get(f"x{i}") for i in range(6)]
+        case("Attention", args, attrs, lambda *vs: attend(*pick(vs), attrs=attrs), outputs=3 if past else 1)
+
+    q, k = (1, 2, 3, 4), (1, 2, 5, 4)
+    run(q, k, k)
+    run(q, k, (1, 2, 5, 3), {"scale": 0.3, "softcap": 1.5})
+    run(q, k, k, {"is_causal": 1})
+    run((2, 4, 2, 4), (2, 2, 3, 4), (2, 2, 3, 4), {}, normal(2, 1, 2, 3))
+    seen = torch.tensor([[True, True, False, True, False], [False] * 5, [False, False, False, False, True]])
+    run(q, k, k, {}, seen)
+    run(q, k, k, {"softcap": 2.0}, normal(3, 5))
+    run((2, 3, 8), (2, 4, 4), (2, 4, 6), {"q_num_heads": 4, "kv_num_heads": 2, "is_causal": 1})
+    run(q, (1, 2, 3, 4), (1, 2, 3, 4), {"is_causal": 1}, None, (1, 2, 2, 4))
+
+    def rotary(x, rotated, attrs, positions=None):
+        heads = attrs.get("num_heads", x[1])
+        flat = len(x) == 3
+        b, length = x[0], x[1] if flat else x[2]
+        angles = uniform(7, rotated // 2, low=-3, high=3) if positions is not None else uniform(b, length, rotated // 2, low=-3, high=3)
+        args = [normal(*x), angles.cos(), angles.sin()] + ([positions] if positions is not None else [])
+
+        def fn(x, c, s, p=None):
+            c, s = (c[p], s[p]) if p is not None else (c, s)
+            c, s = c[:, :, None], s[:, :, None]
+            y = x.unflatten(2, (heads, -1)) if flat else x.transpose(1, 2)
+            r, rest = y[..., :rotated], y[..., rotated:]
+            u, v = (r[..., ::2], r[..., 1::2]) if attrs.get("interleaved") else r.chunk(2, -1)
+            u, v = u * c - v * s, u * s + v * c
+            r = torch.stack([u, v], -1).flatten(-2) if attrs.get("interleaved") else torch.cat([u, v], -1)
+            y = torch.cat([r, rest], -1)
+            return y.flatten(2) if flat else y.transpose(1, 2)
+
+        case("RotaryEmbedding", args, attrs, fn, nograd=["x1", "x2"])
+
+    rotary((2, 2, 3, 4), 4, {})
+    rotary((2, 2, 3, 4), 4, {"interleaved": 1}, ints(2, 3, below=7))
+    rotary((1, 3, 12), 4, {"num_heads": 2, "rotary_embedding_dim": 4})
+    rotary((2, 3, 12), 6, {"num_heads": 2, "interleaved": 1}, ints(2, 3, below=7))
+
+
+def folding():
+    def fold(channels, image, block, windows, attrs=None, torch_args=None):
+        taps = block[0] * block[1] if len(block) == 2 else block[0]
+        args = [normal(2, channels * taps, windows), torch.tensor(image), torch.tensor(block)]
+        fn = lambda x, i, b: F.fold(x, tuple(image), tuple(block), **(torch_args or {}))
+        case("Col2Im", args, attrs or {}, fn if len(image) == 2 else None)
+
+    fold(2, [4, 5], [2, 3], 9)
+    fold(1, [5, 5], [2, 2], 9, {"strides": [2, 2], "pads": [1, 1, 1, 1]}, {"stride": 2, "padding": 1})
+    fold(2, [6, 5], [2, 3], 4, {"dilations": [4, 1], "strides": [1, 2]}, {"dilation": (4, 1), "stride": (1, 2)})
+    fold(2, [6], [3], 4)
+
+
 if __name__ == "__main__":
     convolutions()
     pools()
@@ -364,4 +440,6 @@ if __name__ == "__main__":
     losses()
     recurrent()
     resizing()
+    attention()
+    folding()
     g.write()
