@@ -4,7 +4,7 @@ import { DTypeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { broadcastShapes, sameShape } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { castTo, like } from './lift.ts';
+import { castTo, like, viaInt32 } from './lift.ts';
 import { type Operand, operandValue, pair } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
@@ -127,7 +127,7 @@ export function where(condition: Tensor, a: Operand, b: Operand): Tensor {
   if (condition.dtype !== 'bool')
     throw new DTypeError(`where: the condition must be bool, found ${condition.dtype}; compare first, as in x.gt(0)`);
   broadcastShapes(condition.shape, ...[a, b].flatMap((x) => (x instanceof Tensor ? [x.shape] : [])));
-  return new Tensor(ops.where(condition.value, ...pair(a, b)));
+  return new Tensor(viaInt32(pair(a, b), (x, y) => ops.where(condition.value, x, y)));
 }
 
 /**
@@ -138,5 +138,5 @@ export function maskedFill(x: Tensor, mask: Tensor, value: Operand): Tensor {
   if (mask.dtype !== 'bool')
     throw new DTypeError(`maskedFill: the mask must be bool, found ${mask.dtype}; compare first, as in m.ne(0)`);
   const fill = value instanceof Tensor ? castTo(value.value, x.dtype) : like(x.value, Number(value));
-  return new Tensor(ops.where(mask.value, fill, x.value));
+  return new Tensor(viaInt32([fill, x.value], (f, v) => ops.where(mask.value, f, v)));
 }

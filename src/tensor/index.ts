@@ -2,7 +2,7 @@
 export * from './activation.ts';
 export { backward, checkpoint, enableGrad, grad, noGrad } from './autograd.ts';
 export * from './compare.ts';
-export * from './convert.ts';
+export { clone } from './convert.ts';
 export * from './creation.ts';
 export { setDebug } from './debug.ts';
 export * from './indexing.ts';

@@ -29,14 +29,26 @@ export function toFloat(x: Value): Value {
   return isFloat(x.dtype) ? x : cast(x, { to: 'float32' });
 }
 
+/**
+ * Applies `f` to values of one dtype; those of 8 and 16 bits go through int32, for which ONNX Runtime has the kernels.
+ */
+export function viaInt32(values: readonly Value[], f: (...values: Value[]) => Value): Value {
+  const { dtype } = values[0];
+  if (isFloat(dtype) || dtype === 'bool' || dtypes[dtype].bytes > 2) return f(...values);
+  return castTo(f(...values.map((v) => castTo(v, 'int32'))), dtype);
+}
+
 /** Dimensions counted from the front; none given means all. */
 export function dimsOf(x: Value, dim: Dims | undefined): number[] {
-  return normalizeAxes(typeof dim === 'number' ? [dim] : dim?.length === 0 ? undefined : dim, x.rank);
+  const list = typeof dim === 'number' ? [dim] : dim?.length ? dim : undefined;
+  // PyTorch lets a scalar pretend to have one dimension.
+  if (x.rank === 0 && list) return normalizeAxes(list, 1).slice(1);
+  return normalizeAxes(list, x.rank);
 }
 
 /** The axes operand of an ONNX reduction, absent for all. */
 export function axesOf(x: Value, dim: Dims | undefined): Value | null {
-  return dim === undefined ? null : ints(dimsOf(x, dim));
+  return dim === undefined || x.rank === 0 ? null : ints(dimsOf(x, dim));
 }
 
 /** One dimension counted from the front; a scalar is taken to have one (PyTorch). */

@@ -3,7 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { requireDims } from './lift.ts';
+import { requireDims, viaInt32 } from './lift.ts';
 import { add, mul } from './math.ts';
 import { pair } from './operand.ts';
 import { diagonal, movedim, reshape } from './shape.ts';
@@ -14,7 +14,7 @@ import { Tensor } from './tensor.ts';
  * @throws ShapeError naming both shapes where the inner dimensions differ.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  return new Tensor(ops.matMul(...pair(a, b)));
+  return new Tensor(viaInt32(pair(a, b), ops.matMul));
 }
 
 /** Product of two matrices. */

@@ -3,7 +3,7 @@ import { isFloat, isInteger } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError } from '../ir/errors.ts';
 import { Value } from '../ir/graph.ts';
 import * as ops from '../ops/index.ts';
-import { castTo, like, toFloat } from './lift.ts';
+import { castTo, like, toFloat, viaInt32 } from './lift.ts';
 import { type Operand, pair, scalarValue } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
@@ -81,19 +81,19 @@ export function pow(a: Operand, b: Operand): Tensor {
     if (b === 0.5) return sqrt(a);
     if (b === -1) return reciprocal(a);
   }
-  return new Tensor(ops.pow(...pair(a, b)));
+  return new Tensor(viaInt32(pair(a, b), ops.pow));
 }
 
 /** The larger of a and b, broadcast; at a tie each gets half of the gradient. */
 export function maximum(a: Operand, b: Operand): Tensor {
   const [x, y] = pair(a, b);
-  return new Tensor(isBool(x) ? ops.or(x, y) : ops.max(x, y));
+  return new Tensor(isBool(x) ? ops.or(x, y) : viaInt32([x, y], ops.max));
 }
 
 /** The smaller of a and b, broadcast; at a tie each gets half of the gradient. */
 export function minimum(a: Operand, b: Operand): Tensor {
   const [x, y] = pair(a, b);
-  return new Tensor(isBool(x) ? ops.and(x, y) : ops.min(x, y));
+  return new Tensor(isBool(x) ? ops.and(x, y) : viaInt32([x, y], ops.min));
 }
 
 /** The same elements, cut off from differentiation. */
@@ -125,7 +125,7 @@ export const round = rounding(ops.round);
 /** The integer part. */
 export const trunc = rounding((x) => ops.mul(ops.sign(x), ops.floor(ops.abs(x))));
 /** The fractional part, with the sign of x. */
-export const frac = unary((x) => ops.sub(x, ops.mul(ops.sign(x), ops.floor(ops.abs(x)))));
+export const frac = floatUnary((x) => ops.sub(x, ops.mul(ops.sign(x), ops.floor(ops.abs(x)))));
 /** Square root. */
 export const sqrt = floatUnary(ops.sqrt);
 /** 1 / sqrt(x). */

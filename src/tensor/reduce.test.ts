@@ -3,7 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { reduceCalls } from '../../test/functional/calls.ts';
 import { testGolden } from '../../test/functional/check.ts';
 import { loadGolden } from '../../test/golden/load.ts';
-import { grad, type Tensor, tensor, zeros } from './index.ts';
+import type { DType } from '../ir/dtype.ts';
+import { grad, type Tensor, tensor, where, zeros } from './index.ts';
 
 describe('golden values', () => {
   testGolden(
@@ -58,5 +59,32 @@ describe('reductions of other kinds', () => {
     expect(() => zeros([0, 2]).amax(0)).toThrow(/amax: shape \[0, 2\] has no elements to choose from along 0/);
     expect(() => ints.sum(2)).toThrow(/axis 2 is out of range for a tensor of rank 2/);
     expect(() => ints.sum([0, 0])).toThrow(/name an axis twice/);
+  });
+});
+
+describe('small integers and scalars', () => {
+  const small = tensor(
+    [
+      [3, 1],
+      [2, 4],
+    ],
+    { dtype: 'int8' },
+  );
+  const rows: [string, Tensor, DType, number[]][] = [
+    ['amax', small.amax(0), 'int8', [3, 4]],
+    ['argmax', small.argmax(1), 'int64', [0, 1]],
+    ['where', where(small.gt(2), small, 0), 'int8', [3, 0, 0, 4]],
+    ['maximum', small.maximum(2), 'int8', [3, 2, 2, 4]],
+    ['pow', small.pow(2), 'int8', [9, 1, 4, 16]],
+    ['tril', small.tril(), 'int8', [3, 0, 2, 4]],
+    ['pad', small.to('int16').at(0).pad([1, 0]), 'int16', [0, 3, 1]],
+    ['matmul', small.to('uint8').matmul(small.to('uint8')), 'uint8', [11, 7, 14, 18]],
+    ['sum of a scalar over its only dimension', tensor(2).sum(-1), 'float32', [2]],
+    ['softmax of a scalar', tensor(2).softmax(0), 'float32', [1]],
+    ['cumsum of a scalar', tensor(2).cumsum(0), 'float32', [2]],
+  ];
+  it.each(rows)('%s', async (_, y, dtype, values) => {
+    expect(y.dtype).toBe(dtype);
+    expect(Array.from(await y.data())).toEqual(values);
   });
 });

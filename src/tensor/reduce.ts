@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { axesOf, castTo, type Dims, dimOf, dimsOf, like, toFloat } from './lift.ts';
+import { axesOf, castTo, type Dims, dimOf, dimsOf, like, toFloat, viaInt32 } from './lift.ts';
 import { abs, div, exp, log, pow } from './math.ts';
 import { Tensor } from './tensor.ts';
 
@@ -63,13 +63,13 @@ export function prod(x: Tensor, dim?: Dims, options: SumOptions = {}): Tensor {
 /** Largest element; ties share the gradient evenly. */
 export function amax(x: Tensor, dim?: Dims, options: ReduceOptions = {}): Tensor {
   requireElements(x, dim, 'amax');
-  return new Tensor(ops.reduceMax(x.value, axesOf(x.value, dim), keep(options)));
+  return new Tensor(viaInt32([x.value], (v) => ops.reduceMax(v, axesOf(v, dim), keep(options))));
 }
 
 /** Smallest element; ties share the gradient evenly. */
 export function amin(x: Tensor, dim?: Dims, options: ReduceOptions = {}): Tensor {
   requireElements(x, dim, 'amin');
-  return new Tensor(ops.reduceMin(x.value, axesOf(x.value, dim), keep(options)));
+  return new Tensor(viaInt32([x.value], (v) => ops.reduceMin(v, axesOf(v, dim), keep(options))));
 }
 
 function arg(
@@ -79,7 +79,7 @@ function arg(
   options: ReduceOptions,
 ) {
   requireElements(x, dim, 'argmax and argmin');
-  const v = x.dtype === 'bool' ? castTo(x.value, 'int32') : x.value;
+  const v = isFloat(x.dtype) || x.dtype === 'int64' ? x.value : castTo(x.value, 'int32');
   if (dim !== undefined && x.ndim > 0) return new Tensor(op(v, { axis: dimOf(v, dim), ...keep(options) }));
   const index = op(ops.reshape(v, [-1]), { axis: 0, keepdims: 0 });
   return new Tensor(

@@ -5,7 +5,7 @@ import { formatShape, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeO
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
 import { tensor } from './creation.ts';
-import { castTo, type Dims, dimOf, like, requireOneOf } from './lift.ts';
+import { castTo, type Dims, dimOf, like, requireOneOf, viaInt32 } from './lift.ts';
 import { promoteTypes } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
@@ -263,12 +263,12 @@ export function roll(x: Tensor, shifts: Dims, dims?: Dims): Tensor {
 
 /** The lower triangle of the last two dimensions, up to the given diagonal; 0 above it. */
 export function tril(x: Tensor, diagonal = 0): Tensor {
-  return new Tensor(ops.trilu(x.value, constant(diagonal, 'int64'), { upper: 0 }));
+  return new Tensor(viaInt32([x.value], (v) => ops.trilu(v, constant(diagonal, 'int64'), { upper: 0 })));
 }
 
 /** The upper triangle of the last two dimensions, from the given diagonal on; 0 below it. */
 export function triu(x: Tensor, diagonal = 0): Tensor {
-  return new Tensor(ops.trilu(x.value, constant(diagonal, 'int64'), { upper: 1 }));
+  return new Tensor(viaInt32([x.value], (v) => ops.trilu(v, constant(diagonal, 'int64'), { upper: 1 })));
 }
 
 /** The diagonal of two dimensions, as a new last dimension. */
@@ -335,8 +335,8 @@ export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', 
         `pad: [${before[axis]}, ${after[axis]}] cut more off than the ${size} elements of dimension ${axis}`,
       );
   });
-  if (mode === 'constant') return new Tensor(ops.pad(x.value, before, after, like(x.value, value)));
-  return new Tensor(ops.pad(x.value, before, after, undefined, onnxModes[mode]));
+  if (mode === 'constant') return new Tensor(viaInt32([x.value], (v) => ops.pad(v, before, after, like(v, value))));
+  return new Tensor(viaInt32([x.value], (v) => ops.pad(v, before, after, undefined, onnxModes[mode])));
 }
 
 const onnxModes = { reflect: 'reflect', replicate: 'edge', circular: 'wrap' };
