@@ -5,8 +5,8 @@ import type { NumericArray } from '../../src/ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../src/ir/errors.ts';
 import { type Attrs, constant, type Value } from '../../src/ir/graph.ts';
 import { type Shape, sizeOf } from '../../src/ir/shape.ts';
-import { conv, convTranspose } from '../../src/ops/conv.ts';
 import { mul } from '../../src/ops/arithmetic.ts';
+import { conv, convTranspose } from '../../src/ops/conv.ts';
 import { checkDifferences, evaluate, expectClose, noise, testGolden } from './nn-harness.ts';
 
 describe('golden', () => testGolden(['Conv', 'ConvTranspose']));
