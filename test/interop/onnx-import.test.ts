@@ -35,6 +35,7 @@ describe('PyTorch exports', () => {
     'resnet18-dynamo',
     'bert-torchscript',
     'bert-dynamo',
+    'lstm-torchscript',
   ])('%s: outputs and gradients of all parameters', async (name) => {
     await gradientsMatch(name);
   });

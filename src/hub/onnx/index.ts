@@ -1,2 +1,4 @@
 /** @file ONNX files in and out. */
+export { type ExportOptions, exportOnnx, type HasExampleInputs } from './export.ts';
 export { type OnnxInputs, type OnnxLoadOptions, OnnxModel } from './model.ts';
+export type { AxisNames, ExampleInput } from './sizes.ts';

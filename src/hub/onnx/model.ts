@@ -1,5 +1,5 @@
 /** @file OnnxModel: any .onnx file as a module that trains. */
-import { dtypeFromOnnx, isFloat, isInteger } from '../../ir/dtype.ts';
+import { type DType, dtypeFromOnnx, isFloat, isInteger } from '../../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
 import { topologicalOrder, Value } from '../../ir/graph.ts';
 import type { TensorProto, ValueInfoProto } from '../../ir/onnx/proto.ts';
@@ -222,6 +222,17 @@ export class OnnxModel extends Module {
       if (proto) written.push({ proto, dtype: tensor.dtype, data: await tensor.data() });
     }
     return await saveInto(this.#file, written, path);
+  }
+
+  /** Inputs as the file describes them, for `exportOnnx`; sizes that the file leaves open get names. */
+  exampleInputs(): Record<string, { shape: readonly (number | string)[]; dtype: DType }> {
+    const examples = this.#inputs.map(({ name, elemType, shape }) => {
+      const dtype = elemType === undefined ? undefined : dtypeFromOnnx(elemType);
+      if (!dtype || !shape)
+        throw new ArgumentError(`the file does not tell the shape of input '${name}'; pass examples to exportOnnx`);
+      return [name, { dtype, shape: shape.map((dim, i) => dim ?? `${name}_${i}`) }];
+    });
+    return Object.fromEntries(examples);
   }
 
   override extraRepr(): string {

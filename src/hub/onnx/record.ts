@@ -1,0 +1,114 @@
+/** @file A model's forward pass as a graph of standard operators, recorded at given input sizes. */
+import { rewrite } from '../../compiler/rewrite.ts';
+import type { DType, NumericArray } from '../../ir/dtype.ts';
+import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
+import { type Node, topologicalOrder, Value } from '../../ir/graph.ts';
+import type { Module } from '../../nn/module.ts';
+import { noGrad, realize, Tensor } from '../../tensor/index.ts';
+import { ScalarLeaf, type Storage, StorageLeaf } from '../../tensor/storage.ts';
+
+/** An input of the model at one size. */
+export interface InputType {
+  readonly name: string;
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+}
+
+/** The graph of one forward pass. */
+export interface Recording {
+  readonly inputs: readonly Value[];
+  readonly outputs: readonly { readonly name: string; readonly value: Value }[];
+  readonly nodes: readonly Node[];
+  /** The state-dict key of a value, or undefined. */
+  stateName(value: Value): string | undefined;
+  /** Elements of constants and of tensors made during the pass; undefined for everything else. */
+  elements(value: Value): NumericArray | undefined;
+}
+
+/** How inputs are handed to `forward`: one by one, or as one record. */
+export type Calling = 'positional' | 'record';
+
+/** Parameters and buffers by name, realised. Tied ones have the first of their names. */
+export async function stateOf(model: Module): Promise<Map<Storage, { name: string; tensor: Tensor }>> {
+  const named: [string, Tensor][] = [...Object.entries(model.stateDict()), ...model.namedBuffers()];
+  await realize(...named.map(([, t]) => t));
+  const state = new Map<Storage, { name: string; tensor: Tensor }>();
+  for (const [name, tensor] of named)
+    if (tensor.storage && !state.has(tensor.storage)) state.set(tensor.storage, { name, tensor });
+  return state;
+}
+
+/** Traces `model.forward` for inputs of the given types. Nothing is computed. */
+export function record(
+  model: Module,
+  types: readonly InputType[],
+  calling: Calling,
+  state: ReadonlyMap<Storage, { name: string; tensor: Tensor }>,
+): Recording {
+  const inputs = types.map(({ dtype, shape }) => Value.input({ dtype, shape: [...shape] }));
+  const tensors = inputs.map((v) => new Tensor(v));
+  const args = calling === 'record' ? [Object.fromEntries(types.map(({ name }, i) => [name, tensors[i]]))] : tensors;
+  const result = noGrad(() => (model.forward as (...args: unknown[]) => unknown)(...args));
+  const named = flattenOutputs(result);
+  const values = lowerAll(named.map(({ tensor }) => tensor.value));
+  const nodes = topologicalOrder(values);
+  for (const node of nodes)
+    if (node.op.random)
+      throw new UnsupportedError(
+        `${node.op.type} draws random numbers, which an exported model cannot do reproducibly${site(node)}; pass them as an input instead`,
+      );
+  return {
+    inputs,
+    outputs: named.map(({ name }, i) => ({ name, value: values[i] })),
+    nodes,
+    stateName: (value) => (value.leaf instanceof StorageLeaf ? state.get(value.leaf.storage)?.name : undefined),
+    elements: (value) => {
+      if (value.constant) return value.constant;
+      if (value.leaf instanceof ScalarLeaf) return value.leaf.data;
+      if (value.leaf instanceof StorageLeaf && !state.has(value.leaf.storage))
+        return value.leaf.storage.host ?? undefined;
+      return undefined;
+    },
+  };
+}
+
+/** ` (at file:line)` of user code, where it is known. */
+export function site(node: Node): string {
+  return node.site ? ` (at ${node.site})` : '';
+}
+
+/** Only operators of ai.onnx stay. */
+function lowerAll(outputs: readonly Value[]): Value[] {
+  const isDue = (node: Node) => (node.op.domain !== '' || node.op.lowered === true) && node.op.decompose !== undefined;
+  let current = [...outputs];
+  while (topologicalOrder(current).some(isDue))
+    current = rewrite(current, (node, inputs) => {
+      if (!isDue(node)) return undefined;
+      const parts = node.op.decompose?.(inputs as readonly Value[], node.attrs);
+      return parts === undefined || parts instanceof Value ? parts && [parts] : parts;
+    });
+  const foreign = topologicalOrder(current).find((node) => node.op.domain !== '' || node.op.lowered);
+  if (foreign)
+    throw new UnsupportedError(
+      `operator ${foreign.op.domain}.${foreign.op.type} is not of ONNX's own set and has no decomposition${site(foreign)}; the exported file would not run elsewhere`,
+    );
+  return current;
+}
+
+/** Tensors in a result of tensors, arrays and records, by path. */
+export function flattenOutputs(result: unknown): { name: string; tensor: Tensor }[] {
+  const found: { name: string; tensor: Tensor }[] = [];
+  const visit = (item: unknown, path: readonly string[]) => {
+    if (item instanceof Tensor) found.push({ name: path.join('_') || 'output', tensor: item });
+    else if (Array.isArray(item))
+      item.forEach((inner, i) => {
+        visit(inner, path.length ? [...path, String(i)] : [`output_${i}`]);
+      });
+    else if (item && typeof item === 'object')
+      for (const [key, inner] of Object.entries(item)) visit(inner, [...path, key]);
+  };
+  visit(result, []);
+  if (!found.length)
+    throw new ArgumentError('forward() returned no tensor; an exported model needs at least one output');
+  return found;
+}
