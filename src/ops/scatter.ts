@@ -1,4 +1,5 @@
 /** @file Writing elements by index: ScatterElements, ScatterND, TensorScatter. */
+import { dtypes, isFloat } from '../ir/dtype.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { type Attrs, constant, type GradientContext, type Value } from '../ir/graph.ts';
 import { formatShape, normalizeAxis, sameShape, sizeOf } from '../ir/shape.ts';
@@ -36,6 +37,13 @@ export const scatterElements = defineOp('ScatterElements', {
         `indices ${formatShape(indices.shape)} and updates ${formatShape(updates.shape)} must have one shape, of the rank of ${formatShape(x.shape)}`,
       );
     return type(x.dtype, x.shape);
+  },
+  // ONNX Runtime's CPU kernel combines no 16-bit floats; sums in float32 are the better ones anyway.
+  simplify: ([x, indices, updates], attrs) => {
+    if (reductionOf(attrs) === 'none' || !isFloat(x.dtype) || dtypes[x.dtype].bytes > 2) return undefined;
+    requireSameDType(x, updates);
+    const wide = (v: Value) => cast(v, { to: 'float32' });
+    return cast(scatterElements(wide(x), indices, wide(updates), attrs), { to: x.dtype });
   },
   gradient: (node, [dy]) => {
     if (!dy) return [];

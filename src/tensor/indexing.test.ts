@@ -84,6 +84,15 @@ describe('scatter', () => {
   });
 });
 
+describe('float16', () => {
+  it('adds up where positions repeat', async () => {
+    const w = tensor([1, 2, 3]).half();
+    const y = w.scatterAdd(0, [1, 1, 0], tensor([4, 5, 6]).half());
+    expect(y.dtype).toBe('float16');
+    expect(await y.float().array()).toEqual([7, 11, 3]);
+  });
+});
+
 describe('sort', () => {
   it('agrees with a stable sort', async () => {
     await fc.assert(
