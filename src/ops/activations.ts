@@ -7,9 +7,9 @@ import { add, div, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
 import { and, greater, less, where } from './compare.ts';
 import { defineOp, requireSameDType, type } from './define.ts';
-import { abs } from './elementwise.ts';
+import { abs, exp, log, neg } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
-import { inferFloat, inferNumber, numberAttr, scalar, slope } from './unary.ts';
+import { composedInDouble, inferFloat, inferNumber, numberAttr, scalar, slope } from './unary.ts';
 
 /**
  * 1 where x > 0, else 0, in the dtype of x: the derivative of Relu. One pass over memory in float32, where a slope of 3e38
@@ -48,6 +48,9 @@ export const leakyRelu = defineOp('LeakyRelu', {
   gradient: ({ inputs: [x], attrs }, [dy]) => [
     dy && where(greater(x, scalar(x, 0)), dy, mul(dy, scalar(x, numberAttr(attrs, 'alpha', 0.01)))),
   ],
+  ...composedInDouble(([x], attrs) =>
+    where(greater(x, scalar(x, 0)), x, mul(x, scalar(x, numberAttr(attrs, 'alpha', 0.01)))),
+  ),
 });
 
 /** x where x > 0, else slope x; the slope broadcasts to x. */
@@ -68,6 +71,7 @@ export const pRelu = defineOp('PRelu', {
       needs[1] ? where(positive, scalar(x, 0), mul(dy, x)) : null,
     ];
   },
+  ...composedInDouble(([x, alpha]) => where(greater(x, scalar(x, 0)), x, mul(x, alpha))),
 });
 
 /** x where x > alpha, else 0. */
@@ -76,6 +80,7 @@ export const thresholdedRelu = defineOp('ThresholdedRelu', {
   gradient: ({ inputs: [x], attrs }, [dy]) => [
     dy && where(greater(x, scalar(x, numberAttr(attrs, 'alpha', 1))), dy, scalar(x, 0)),
   ],
+  ...composedInDouble(([x], attrs) => where(greater(x, scalar(x, numberAttr(attrs, 'alpha', 1))), x, scalar(x, 0))),
 });
 
 /** x where x > 0, else alpha (exp(x) - 1). */
@@ -84,6 +89,15 @@ export const elu = defineOp('Elu', {
   gradient: ({ inputs: [x], outputs: [y], attrs }, [dy]) => [
     dy && where(greater(x, scalar(x, 0)), dy, mul(dy, add(y, scalar(x, numberAttr(attrs, 'alpha', 1))))),
   ],
+  ...composedInDouble(([x], attrs) => {
+    const isPositive = greater(x, scalar(x, 0));
+    // exp only of numbers below 0: a large one would give infinity times the 0 of the branch not taken.
+    const below = mul(
+      sub(exp(where(isPositive, scalar(x, 0), x)), scalar(x, 1)),
+      scalar(x, numberAttr(attrs, 'alpha', 1)),
+    );
+    return where(isPositive, x, below);
+  }),
 });
 
 /** gamma (x where x > 0, else alpha (exp(x) - 1)); the defaults keep mean 0 and variance 1. */
@@ -94,11 +108,12 @@ export const selu = defineOp('Selu', {
     const gamma = numberAttr(attrs, 'gamma', 1.0507009873554805);
     return where(greater(x, scalar(x, 0)), scalar(x, gamma), add(y, scalar(x, alpha * gamma)));
   }),
-  decompose: ([x], attrs) =>
+  ...composedInDouble(([x], attrs) =>
     mul(
       elu(x, { alpha: numberAttr(attrs, 'alpha', 1.6732632423543772) }),
       scalar(x, numberAttr(attrs, 'gamma', 1.0507009873554805)),
     ),
+  ),
 });
 
 /** x where x > 0, else alpha (exp(x / alpha) - 1). */
@@ -112,10 +127,10 @@ export const celu = defineOp('Celu', {
         mul(dy, add(mul(y, scalar(y, 1 / numberAttr(attrs, 'alpha', 1))), scalar(x, 1))),
       ),
   ],
-  decompose: ([x], attrs) => {
+  ...composedInDouble(([x], attrs) => {
     const alpha = numberAttr(attrs, 'alpha', 1);
     return where(greater(x, scalar(x, 0)), x, elu(mul(x, scalar(x, 1 / alpha)), { alpha }));
-  },
+  }),
 });
 
 /** alpha x + beta, limited to [0, 1]; the derivative at the limits is 0. */
@@ -126,6 +141,10 @@ export const hardSigmoid = defineOp('HardSigmoid', {
     const inside = and(greater(y, scalar(y, 0)), less(y, scalar(y, 1)));
     return [where(inside, mul(dy, scalar(y, numberAttr(attrs, 'alpha', 0.2))), scalar(y, 0))];
   },
+  ...composedInDouble(([x], attrs) => {
+    const line = add(mul(x, scalar(x, numberAttr(attrs, 'alpha', 0.2))), scalar(x, numberAttr(attrs, 'beta', 0.5)));
+    return clip(line, scalar(x, 0), scalar(x, 1));
+  }),
 });
 
 /** x times HardSigmoid(x) with slope 1/6. */
@@ -135,7 +154,7 @@ export const hardSwish = defineOp('HardSwish', {
     const middle = add(mul(x, scalar(x, 1 / 3)), scalar(x, 0.5));
     return where(less(abs(x), scalar(x, 3)), middle, step(x));
   }),
-  decompose: ([x]) => mul(x, hardSigmoid(x, { alpha: 1 / 6, beta: 0.5 })),
+  ...composedInDouble(([x]) => mul(x, hardSigmoid(x, { alpha: 1 / 6, beta: 0.5 }))),
 });
 
 export const sigmoid = defineOp('Sigmoid', {
@@ -151,7 +170,11 @@ export const tanh = defineOp('Tanh', {
 });
 
 /** log(1 + exp(x)). */
-export const softplus = defineOp('Softplus', { infer: inferFloat, gradient: slope((x) => sigmoid(x)) });
+export const softplus = defineOp('Softplus', {
+  infer: inferFloat,
+  gradient: slope((x) => sigmoid(x)),
+  ...composedInDouble(([x]) => add(relu(x), log(add(exp(neg(abs(x))), scalar(x, 1))))),
+});
 
 /** x / (1 + |x|). */
 export const softsign = defineOp('Softsign', {
@@ -160,7 +183,7 @@ export const softsign = defineOp('Softsign', {
     const width = add(abs(x), scalar(x, 1));
     return [div(dy, mul(width, width))];
   },
-  decompose: ([x]) => div(x, add(abs(x), scalar(x, 1))),
+  ...composedInDouble(([x]) => div(x, add(abs(x), scalar(x, 1)))),
 });
 
 /** x - bias where x > lambd, x + bias where x < -lambd, else 0. */

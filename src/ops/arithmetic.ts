@@ -8,6 +8,7 @@ import { and, equal, greater, less, not, where } from './compare.ts';
 import { defineOp, requireSameDType, type } from './define.ts';
 import { ceil, floor, log, neg } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
+import { composedInDouble } from './unary.ts';
 
 /** A scalar constant of the same dtype as `like`. */
 export function scalarLike(like: Value, value: number): Value {
@@ -148,5 +149,5 @@ export const mean = defineOp('Mean', {
     const share = dy && mul(dy, scalarLike(dy, 1 / inputs.length));
     return inputs.map(() => share);
   },
-  decompose: (inputs) => mul(sum(...inputs), scalarLike(inputs[0], 1 / inputs.length)),
+  ...composedInDouble((inputs) => mul(sum(...inputs), scalarLike(inputs[0], 1 / inputs.length))),
 });

@@ -6,7 +6,7 @@ import { sigmoid, softplus, tanh, toUnit } from './activations.ts';
 import { add, mul, sub } from './arithmetic.ts';
 import { defineOp } from './define.ts';
 import { erf, exp } from './elementwise.ts';
-import { inferFloat, numberAttr, scalar, slope } from './unary.ts';
+import { composedInDouble, inferFloat, numberAttr, scalar, slope } from './unary.ts';
 
 const cubic = 0.044715;
 const tanhScale = Math.sqrt(2 / Math.PI);
@@ -57,7 +57,7 @@ export const mish = defineOp('Mish', {
     const t = tanh(softplus(x));
     return add(t, mul(mul(x, sigmoid(x)), sub(scalar(x, 1), mul(t, t))));
   }),
-  decompose: ([x]) => mul(x, tanh(softplus(x))),
+  ...composedInDouble(([x]) => mul(x, tanh(softplus(x)))),
 });
 
 const gate = (x: Value, alpha: number) => sigmoid(alpha === 1 ? x : mul(x, scalar(x, alpha)));

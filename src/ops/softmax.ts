@@ -8,7 +8,7 @@ import { defineOp, requireFloat, type } from './define.ts';
 import { exp, log } from './elementwise.ts';
 import { ints } from './movement.ts';
 import { argMax, reduceMax, reduceSum } from './reduce.ts';
-import { numberAttr } from './unary.ts';
+import { composedInDouble, numberAttr } from './unary.ts';
 
 const axisOf = (x: Value, attrs: Attrs) => normalizeAxis(numberAttr(attrs, 'axis', -1), x.rank);
 
@@ -40,7 +40,7 @@ export const logSoftmax = defineOp('LogSoftmax', {
 export const hardmax = defineOp('Hardmax', {
   infer,
   gradient: 'zero',
-  decompose: ([x], attrs) => {
+  ...composedInDouble(([x], attrs) => {
     const axis = axisOf(x, attrs);
     const count = x.shape[axis];
     const places = constant(
@@ -49,5 +49,5 @@ export const hardmax = defineOp('Hardmax', {
       x.shape.map((dim, i) => (i === axis ? dim : 1)),
     );
     return cast(equal(argMax(x, { axis }), places), { to: x.dtype });
-  },
+  }),
 });

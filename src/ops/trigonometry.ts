@@ -1,9 +1,10 @@
 /** @file Trigonometric and hyperbolic functions and their inverses. */
 import { add, div, mul, sub } from './arithmetic.ts';
+import { less, where } from './compare.ts';
 import { defineOp } from './define.ts';
-import { neg, reciprocal, sqrt } from './elementwise.ts';
+import { exp, log, neg, reciprocal, sqrt } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
-import { inferFloat, scalar, slope } from './unary.ts';
+import { composedInDouble, inferFloat, scalar, slope } from './unary.ts';
 
 export const sin = defineOp('Sin', {
   infer: inferFloat,
@@ -21,6 +22,7 @@ export const tan = defineOp('Tan', {
   infer: inferFloat,
   fold: foldElementwise(Math.tan),
   gradient: slope((_, y) => add(mul(y, y), scalar(y, 1))),
+  ...composedInDouble(([x]) => div(sin(x), cos(x))),
 });
 
 export const asin = defineOp('Asin', {
@@ -45,28 +47,39 @@ export const sinh = defineOp('Sinh', {
   infer: inferFloat,
   fold: foldElementwise(Math.sinh),
   gradient: slope((x) => cosh(x)),
+  ...composedInDouble(([x]) => mul(sub(exp(x), exp(neg(x))), scalar(x, 0.5))),
 });
 
 export const cosh = defineOp('Cosh', {
   infer: inferFloat,
   fold: foldElementwise(Math.cosh),
   gradient: slope((x) => sinh(x)),
+  ...composedInDouble(([x]) => mul(add(exp(x), exp(neg(x))), scalar(x, 0.5))),
 });
 
 export const asinh = defineOp('Asinh', {
   infer: inferFloat,
   fold: foldElementwise(Math.asinh),
   gradient: ({ inputs: [x] }, [dy]) => [div(dy, sqrt(add(mul(x, x), scalar(x, 1))))],
+  ...composedInDouble(([x]) => {
+    // abs and sign have the derivative 0 at 0, where that of the whole is 1.
+    const isNegative = less(x, scalar(x, 0));
+    const size = where(isNegative, neg(x), x);
+    const y = log(add(size, sqrt(add(mul(x, x), scalar(x, 1)))));
+    return where(isNegative, neg(y), y);
+  }),
 });
 
 export const acosh = defineOp('Acosh', {
   infer: inferFloat,
   fold: foldElementwise(Math.acosh),
   gradient: ({ inputs: [x] }, [dy]) => [div(dy, sqrt(sub(mul(x, x), scalar(x, 1))))],
+  ...composedInDouble(([x]) => log(add(x, sqrt(sub(mul(x, x), scalar(x, 1)))))),
 });
 
 export const atanh = defineOp('Atanh', {
   infer: inferFloat,
   fold: foldElementwise(Math.atanh),
   gradient: ({ inputs: [x] }, [dy]) => [div(dy, sub(scalar(x, 1), mul(x, x)))],
+  ...composedInDouble(([x]) => mul(log(div(add(x, scalar(x, 1)), sub(scalar(x, 1), x))), scalar(x, 0.5))),
 });

@@ -20,6 +20,18 @@ export function numberAttr(attrs: Attrs, name: string, fallback: number): number
   return typeof value === 'number' ? value : fallback;
 }
 
+/**
+ * The parts of an operator that ONNX Runtime's CPU provider runs in float32 only: in float64 it is composed at once.
+ * Spread into a definition.
+ */
+export function composedInDouble(decompose: (inputs: readonly Value[], attrs: Attrs) => Value) {
+  return {
+    decompose,
+    simplify: (inputs: readonly Value[], attrs: Attrs) =>
+      inputs[0]?.dtype === 'float64' ? decompose(inputs, attrs) : undefined,
+  };
+}
+
 /** The input's type; floating point only. */
 export function inferFloat([x]: readonly Value[]): TensorType {
   return type(requireFloat(x), x.shape);
