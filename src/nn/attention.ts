@@ -1,7 +1,7 @@
 /** @file Multi-head attention. */
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { formatShape } from '../ir/shape.ts';
-import { cat, logicalOr, ones, type Tensor, where, zeros } from '../tensor/index.ts';
+import { cat, logicalOr, ones, type Tensor, uniform, where, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 import * as init from './init.ts';
 import { Linear } from './linear.ts';
@@ -88,7 +88,11 @@ export class MultiheadAttention extends Module {
     this.dropout = dropout;
     this.batchFirst = batchFirst;
     this.addZeroAttn = addZeroAttn;
-    const xavier = (...shape: number[]) => new Parameter(init.xavierUniform(zeros(shape)));
+    const xavier = (rows: number, columns: number) => {
+      // Drawn when needed, which it is not if weights are loaded.
+      const bound = Math.sqrt(6 / (rows + columns));
+      return new Parameter(uniform([rows, columns], -bound, bound));
+    };
     if (kdim === embedDim && vdim === embedDim) this.inProjWeight = xavier(3 * embedDim, embedDim);
     else {
       this.qProjWeight = xavier(embedDim, embedDim);

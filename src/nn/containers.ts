@@ -4,12 +4,10 @@ import type { Tensor } from '../tensor/index.ts';
 import { Module } from './module.ts';
 
 /** Modules one after the other (torch.nn.Sequential); state-dict keys are their indices. */
-export class Sequential extends Module {
+export class Sequential extends Module implements Iterable<Module> {
   constructor(...modules: Module[]) {
     super();
-    modules.forEach((module, i) => {
-      Object.defineProperty(this, String(i), { value: module, enumerable: true, writable: true, configurable: true });
-    });
+    for (const module of modules) this.append(module);
   }
 
   override forward(x: Tensor): Tensor {
@@ -26,6 +24,18 @@ export class Sequential extends Module {
   at(i: number): Module {
     return moduleAt(this.children(), i);
   }
+
+  append(module: Module): this {
+    return defineModule(this, String(this.length), module);
+  }
+
+  [Symbol.iterator](): Iterator<Module> {
+    return this.children()[Symbol.iterator]();
+  }
+}
+
+function defineModule<M extends Module>(owner: M, name: string, value: Module): M {
+  return Object.defineProperty(owner, name, { value, enumerable: true, writable: true, configurable: true });
 }
 
 /** A list of modules, found as part of the tree (torch.nn.ModuleList). */
@@ -48,13 +58,7 @@ export class ModuleList<T extends Module = Module> extends Module implements Ite
   }
 
   append(module: T): this {
-    Object.defineProperty(this, String(this.length), {
-      value: module,
-      enumerable: true,
-      writable: true,
-      configurable: true,
-    });
-    return this;
+    return defineModule(this, String(this.length), module);
   }
 
   [Symbol.iterator](): Iterator<T> {
@@ -94,8 +98,7 @@ export class ModuleDict<T extends Module = Module> extends Module {
         throw new ArgumentError(`'${name}' is not a module name: ModuleDict has a property of that name`);
       this.#names.push(name);
     }
-    Object.defineProperty(this, name, { value: module, enumerable: true, writable: true, configurable: true });
-    return this;
+    return defineModule(this, name, module);
   }
 
   keys(): readonly string[] {

@@ -3,6 +3,7 @@ import { ArgumentError } from '../ir/errors.ts';
 import type { Shape } from '../ir/shape.ts';
 import { ones, type Tensor, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
+import type { LrnOptions } from './functional/norm.ts';
 import { Module, Parameter } from './module.ts';
 
 const shapeOf = (shape: number | Shape): Shape => (typeof shape === 'number' ? [shape] : [...shape]);
@@ -102,5 +103,25 @@ export class GroupNorm extends Module {
 
   override extraRepr(): string {
     return `${this.numGroups}, ${this.numChannels}, eps=${this.eps}, affine=${this.weight !== null}`;
+  }
+}
+
+/** x divided by a power of the squares in neighbouring channels (Krizhevsky et al. 2012; torch.nn.LocalResponseNorm). */
+export class LocalResponseNorm extends Module {
+  readonly size: number;
+  readonly options: LrnOptions;
+
+  constructor(size: number, options: LrnOptions = {}) {
+    super();
+    this.size = size;
+    this.options = options;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.localResponseNorm(x, this.size, this.options);
+  }
+
+  override extraRepr(): string {
+    return `${this.size}`;
   }
 }

@@ -2,7 +2,9 @@
 import type { Shape } from '../ir/shape.ts';
 import type { Tensor } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
+import type { UnfoldOptions } from './functional/rearrange.ts';
 import type { InterpolateOptions } from './functional/resize.ts';
+import type { Sizes } from './functional/sizes.ts';
 import { Module } from './module.ts';
 
 /** Gives its input back (torch.nn.Identity). */
@@ -105,5 +107,57 @@ export class Upsample extends Module {
     return Object.entries(this.options)
       .map(([name, value]) => `${name}=${value}`)
       .join(', ');
+  }
+}
+
+/** Exchanges channels among groups (Zhang et al. 2017; torch.nn.ChannelShuffle). */
+export class ChannelShuffle extends Module {
+  readonly groups: number;
+
+  constructor(groups: number) {
+    super();
+    this.groups = groups;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.channelShuffle(x, this.groups);
+  }
+
+  override extraRepr(): string {
+    return `groups=${this.groups}`;
+  }
+}
+
+/** Windows of [batch, channels, height, width] as columns [batch, channels * kernel, windows] (torch.nn.Unfold). */
+export class Unfold extends Module {
+  readonly kernelSize: Sizes;
+  readonly options: UnfoldOptions;
+
+  constructor(kernelSize: Sizes, options: UnfoldOptions = {}) {
+    super();
+    this.kernelSize = kernelSize;
+    this.options = options;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.unfold(x, this.kernelSize, this.options);
+  }
+}
+
+/** Sums columns [batch, channels * kernel, windows] back into [batch, channels, height, width] (torch.nn.Fold). */
+export class Fold extends Module {
+  readonly outputSize: Sizes;
+  readonly kernelSize: Sizes;
+  readonly options: UnfoldOptions;
+
+  constructor(outputSize: Sizes, kernelSize: Sizes, options: UnfoldOptions = {}) {
+    super();
+    this.outputSize = outputSize;
+    this.kernelSize = kernelSize;
+    this.options = options;
+  }
+
+  override forward(x: Tensor): Tensor {
+    return F.fold(x, this.outputSize, this.kernelSize, this.options);
   }
 }
