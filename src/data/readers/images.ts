@@ -105,6 +105,11 @@ export class ImageFolder extends Dataset<ImageSample> {
     return Float64Array.from(this.#files, (f) => f.label);
   }
 
+  /** The file of a sample, without decoding it. */
+  path(index: number): string {
+    return new ArrayDataset(this.#files).get(index).path;
+  }
+
   async get(index: number): Promise<ImageSample> {
     const { path, label } = new ArrayDataset(this.#files).get(index);
     return { x: await readImage(path, this.#options), y: label, path };

@@ -1,0 +1,141 @@
+/** @file The pictures of a run: report.svg (and .png) with curves, confusion matrix and mistakes; the preview of samples. */
+import { join } from 'node:path';
+import { Random } from '../ir/random.ts';
+import { writeFileAtomic } from '../train/files.ts';
+import type { Logs } from '../train/index.ts';
+import {
+  canDrawText,
+  confusionMatrix,
+  type GridImage,
+  imageGrid,
+  lineChart,
+  report,
+  svgToPng,
+} from '../train/plot/index.ts';
+import type { Augmentation } from './data/augment.ts';
+import { PixelData } from './data/images.ts';
+import type { LabelledData } from './data/prepared.ts';
+import type { Score } from './score.ts';
+import { printable } from './terminal.ts';
+
+/** Writes `<name>.svg`, and `<name>.png` where the machine has a font. Returns the names written. */
+async function write(folder: string, name: string, svg: string): Promise<string[]> {
+  await writeFileAtomic(join(folder, `${name}.svg`), svg);
+  if (!(await canDrawText())) return [`${name}.svg`];
+  await writeFileAtomic(join(folder, `${name}.png`), await svgToPng(svg, { scale: 1 }));
+  return [`${name}.svg`, `${name}.png`];
+}
+
+function curves(history: readonly Logs[], key: string, title: string): string[] {
+  const series = [
+    { name: 'training', y: history.map((logs) => logs[key] ?? Number.NaN) },
+    { name: 'validation', y: history.map((logs) => logs[`val_${key}`] ?? Number.NaN) },
+  ].filter(({ y }) => y.some(Number.isFinite));
+  return series.length ? [lineChart({ title, xLabel: 'epoch', series })] : [];
+}
+
+/** Draws the report of a run. */
+export async function drawReport(
+  folder: string,
+  {
+    title,
+    part,
+    history,
+    data,
+    score,
+    classes,
+  }: {
+    title: string;
+    /** 'test' or 'validation'. */
+    part: string;
+    history: readonly Logs[];
+    data: LabelledData;
+    score: Score;
+    classes: readonly string[];
+  },
+): Promise<string[]> {
+  const rows: string[][] = [
+    [
+      ...curves(history, 'loss', 'Loss'),
+      ...curves(history, classes.length ? 'accuracy' : 'rmse', classes.length ? 'Accuracy' : 'Root mean square error'),
+    ],
+  ];
+  if (score.matrix && score.matrix.labels.length <= 100)
+    rows.push([confusionMatrix(score.matrix, { title: `Confusion matrix (${part})` })]);
+  if (data instanceof PixelData && score.mistakes.length) rows.push([await mistakes(data, score, classes)]);
+  if (!score.matrix) rows.push([ranked(score, data.labels, part)]);
+  const subtitle = Object.entries(score.metrics)
+    .map(([name, value]) => `${part} ${name} ${Number(value.toPrecision(4))}`)
+    .join(', ');
+  return await write(
+    folder,
+    'report',
+    report(
+      rows.filter((row) => row.length > 0),
+      { title: printable(title), subtitle },
+    ),
+  );
+}
+
+async function mistakes(data: PixelData, { mistakes }: Score, classes: readonly string[]): Promise<string> {
+  const images = mistakes.slice(0, 24).map(({ index, actual, predicted, confidence }): GridImage => {
+    const { channels, height, width } = data.code;
+    return {
+      image: { data: data.pixels(index), shape: [channels, height, width], dtype: 'uint8' },
+      caption: `is ${printable(classes[actual], 20)}`,
+      note: `taken for ${printable(classes[predicted], 20)} (${Math.round(confidence * 100)} %)`,
+    };
+  });
+  return await imageGrid(images, {
+    title: `Wrong answers, the most confident first (${images.length} of ${mistakes.length})`,
+    columns: 8,
+  });
+}
+
+/** Predictions beside the true numbers, in the order of the true numbers. */
+function ranked({ outputs }: Score, labels: ArrayLike<number>, part: string): string {
+  const order = Array.from(labels, (_, i) => i).sort((a, b) => labels[a] - labels[b]);
+  const step = Math.max(1, Math.floor(order.length / 400));
+  const shown = order.filter((_, i) => i % step === 0);
+  return lineChart({
+    title: `Predictions in the order of the true values (${part})`,
+    xLabel: 'sample',
+    width: 960,
+    series: [
+      { name: 'predicted', y: shown.map((i) => outputs.data[i]) },
+      { name: 'true', y: shown.map((i) => labels[i]) },
+    ],
+  });
+}
+
+/** Draws training samples as the model sees them: each with four random changes. */
+export async function drawPreview(
+  folder: string,
+  data: PixelData,
+  names: readonly Augmentation[],
+  seed: number,
+): Promise<string[]> {
+  const { channels, height, width, classes } = data.code;
+  const random = new Random(seed).fork('preview');
+  const chosen = random.permutation(data.length).slice(0, 6);
+  const images: GridImage[] = [];
+  for (const index of chosen) {
+    const caption = printable(classes[data.labels[index]], 20);
+    images.push({
+      image: { data: data.pixels(index), shape: [channels, height, width], dtype: 'uint8' },
+      caption,
+      note: 'as it is',
+    });
+    for (let k = 0; k < 5; k++)
+      images.push({
+        image: names.length ? data.augmented(index, names, random.fork(index, k)) : data.augmented(index, [], random),
+        caption,
+        note: names.length ? names.join(', ') : 'no augmentation',
+      });
+  }
+  return await write(
+    folder,
+    'preview',
+    await imageGrid(images, { title: 'Training samples as the model sees them', columns: 6 }),
+  );
+}

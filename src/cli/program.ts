@@ -1,0 +1,137 @@
+/** @file The command line: commands, options, help. The commands load their code when they run, so that help is quick. */
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { TrainFlags } from './commands/train.ts';
+import { imageSize, names, positive, shareOrPath, whole, widths } from './options.ts';
+import { hasColor } from './terminal.ts';
+import { packageVersion } from './version.ts';
+
+const common = (command: Command): Command =>
+  command
+    .option('--json', 'print the result as JSON on stdout (what is meant for people goes to stderr)')
+    .option('-q, --quiet', 'print results only')
+    .option('--debug', 'print the stack of an error');
+
+function dropout(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 0.95))
+    throw new InvalidArgumentError('expected a share from 0 to 0.95.');
+  return value;
+}
+
+/** The names of options that were typed. */
+function typed(command: Command): string[] {
+  return Object.keys(command.opts()).filter((name) => command.getOptionValueSource(name) === 'cli');
+}
+
+function trainCommand(): Command {
+  const command = new Command('train')
+    .summary('train a model on images or a table')
+    .description(
+      `Trains a model on your data, tests it on samples it has not seen, and keeps all in a folder.
+
+The task is decided by the data unless you name it:
+  image-classification     a folder with one folder of images per class (or train/, val/, test/ of such),
+                           IDX files (MNIST), CIFAR-10 binary files, NumPy .npz with train_images, train_labels
+  tabular-classification   CSV, TSV, JSON lines, Parquet (also .gz); --target names the column to predict
+  tabular-regression       the same with a number as target
+  table                    one of the two above, decided by the target`,
+    )
+    .argument('[task]', 'what to learn', 'auto')
+    .option('-d, --data <path>', 'file or folder to learn from')
+    .option('-t, --target <column>', 'table: the column to predict')
+    .option('-o, --out <folder>', 'where to keep the run (default: runs/<name of the data>)')
+    .option('-e, --epochs <n>', 'passes over the data (default: 10 for images, 100 for tables)', whole(1))
+    .option(
+      '-b, --batch-size <n>',
+      'samples per step (default: 64 for images, 32 for tables; fewer for small data)',
+      whole(1),
+    )
+    .option('--lr <rate>', 'highest learning rate (default: 0.003 for images, 0.002 for tables)', positive())
+    .option('--optimizer <name>', 'adamw, adam, nadam, radam, sgd, rmsprop, adagrad, lion, lamb', 'adamw')
+    .option('--schedule <name>', 'of the learning rate: onecycle, cosine, constant (default: onecycle)')
+    .option('--weight-decay <x>', 'pull of the weights towards 0 (default: 0.01 for adamw)', positive({ zero: true }))
+    .option('--clip <norm>', 'upper bound of the norm of the gradients', positive())
+    .option(
+      '--patience <epochs>',
+      'stop when validation has not improved for so long; 0: never (default: 15 for tables)',
+      whole(0),
+    )
+    .option('--balance', 'let all classes weigh the same, however few samples they have')
+    .option('--val <share|path>', 'validation data: share of the training data, or a path (default: 0.1)', shareOrPath)
+    .option('--test <share|path>', 'test data: share of the training data, or a path (default: 0.1)', shareOrPath)
+    .option('--limit <n>', 'use at most n samples, for a quick try', whole(4))
+    .option('--seed <n>', 'of everything random: the same seed gives the same model', whole(0), 0)
+    .option(
+      '--augment [list]',
+      'images: random changes, of flip, vflip, crop, rotate, color, erase (bare: what suits most)',
+      names,
+    )
+    .option('--preview', 'images: draw samples as the model sees them, without training')
+    .option(
+      '--image-size <pixels>',
+      'images: side, or height x width (default: their own up to 96, else at most 64)',
+      imageSize,
+    )
+    .option('--ignore <columns>', 'table: columns to leave out, a,b,c', names, [])
+    .option('--categorical <columns>', 'table: columns whose numbers are names, a,b,c', names, [])
+    .option(
+      '--model <file>',
+      'a model of your own: a .ts or .js file whose default export is a Module class, or (info) => Module',
+    )
+    .option('--hidden <widths>', 'table: widths of the hidden layers, such as 64,32', widths)
+    .option('--width <n>', 'images: channels of the first block (default: 32)', whole(1))
+    .option('--dropout <share>', 'share of activations dropped in training (default: 0.2)', dropout)
+    .option('--workers <n>', 'images: threads that decode and augment image files', whole(0), 0)
+    .addOption(new Option('--device <name>', 'cpu, webgpu, or another provider of ONNX Runtime').default('cpu'))
+    .option('--resume', 'go on with the run in --out, with its options; --epochs may be raised')
+    .option('--overwrite', 'replace the run in --out')
+    .option('--strict', 'make errors of warnings: unreadable images, classes of one sample, rows without target');
+  common(command);
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  gradus train --data pets/                                    # pets/cat/*.jpg, pets/dog/*.jpg
+  gradus train --data pets/ --augment --epochs 30 --out runs/pets
+  gradus train --data churn.csv --target left
+  gradus train tabular-regression --data houses.csv --target price --hidden 128,64
+  gradus train --data mnist/ --limit 5000 --epochs 3           # IDX files
+  gradus train --data cifar-10-batches-bin/ --model net.ts
+  gradus train --resume --out runs/pets                        # after Ctrl-C
+
+Ctrl-C saves a checkpoint and ends with code 130.`,
+  );
+  return command.action(async (task: string, flags: TrainFlags) => {
+    const { train } = await import('./commands/train.ts');
+    await train(task, flags, typed(command));
+  });
+}
+
+/** The whole command line. */
+export function buildProgram(): Command {
+  const program = new Command('gradus')
+    .description('Deep learning for TypeScript: train, test, use and look into neural networks.')
+    .version(packageVersion(), '-V, --version')
+    .showSuggestionAfterError()
+    .showHelpAfterError('(add --help for the options)')
+    .configureOutput({
+      getOutHasColors: () => hasColor(process.stdout),
+      getErrHasColors: () => hasColor(process.stderr),
+    })
+    .addHelpText(
+      'after',
+      `
+Examples:
+  gradus train --data pets/                     # one folder of images per class
+  gradus train --data churn.csv --target left   # a table
+  gradus evaluate runs/pets --data more-pets/
+  gradus predict runs/pets photo.jpg
+  gradus inspect runs/pets/model.onnx
+
+Each command has its own help: gradus train --help`,
+    );
+  program.addCommand(trainCommand());
+  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of program.commands) command.copyInheritedSettings(program);
+  return program;
+}
