@@ -35,7 +35,9 @@ export function relu(x: Tensor): Tensor {
 
 /** min(max(x, 0), 6). */
 export function relu6(x: Tensor): Tensor {
-  return hardtanh(x, { minVal: 0, maxVal: 6 });
+  const v = toFloat(x.value);
+  // Its gradient follows from the result, in fewer passes than Clip's.
+  return new Tensor(ops.mul(ops.hardSigmoid(v, { alpha: 1 / 6, beta: 0 }), like(v, 6)));
 }
 
 /** x where positive, else negativeSlope * x. */
@@ -119,10 +121,8 @@ export function hardsigmoid(x: Tensor): Tensor {
 /** x limited to [minVal, maxVal]; no gradient at the limits. @throws ArgumentError for an empty interval. */
 export function hardtanh(x: Tensor, { minVal = -1, maxVal = 1 }: { minVal?: number; maxVal?: number } = {}): Tensor {
   if (minVal >= maxVal) throw new ArgumentError(`hardtanh: minVal ${minVal} must lie below maxVal ${maxVal}`);
-  const v = x.value;
-  const [low, high] = [like(v, minVal), like(v, maxVal)];
-  const isInside = ops.and(ops.greater(v, low), ops.less(v, high));
-  return new Tensor(ops.where(isInside, v, ops.stopGradient(ops.clip(v, low, high))));
+  const v = toFloat(x.value);
+  return new Tensor(ops.clip(v, like(v, minVal), like(v, maxVal)));
 }
 
 /** x - tanh(x). */

@@ -244,6 +244,16 @@ export class ArrayMethods extends ElementwiseMethods {
     return reduce.argmin(this, dim, options);
   }
 
+  /** The positions of the elements that are not 0, one per row: [count, dimensions]. Computes at once. */
+  nonzero(this: Tensor): Promise<Tensor> {
+    return indexing.nonzero(this);
+  }
+
+  /** The elements where the mask is true, in one dimension. The mask is computed at once. */
+  maskedSelect(this: Tensor, mask: Tensor): Promise<Tensor> {
+    return indexing.maskedSelect(this, mask);
+  }
+
   /** Largest element of all; or, along `dim`, the largest elements and their indices, the first at a tie (torch.max). */
   max(this: Tensor): Tensor;
   max(this: Tensor, dim: number, options?: ReduceOptions): ValuesAndIndices;

@@ -84,6 +84,34 @@ describe('scatter', () => {
   });
 });
 
+describe('sizes that depend on data', () => {
+  const m = tensor(
+    [
+      [0, 2],
+      [3, 0],
+    ],
+    { requiresGrad: true },
+  );
+  it('nonzero lists positions', async () => {
+    expect(await (await m.nonzero()).array()).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+    expect((await tensor([0, 0]).nonzero()).shape).toEqual([0, 1]);
+    expect((await tensor(3).nonzero()).shape).toEqual([1, 0]);
+  });
+
+  it('maskedSelect picks, with gradients', async () => {
+    const picked = await m.maskedSelect(m.gt(2));
+    expect(await picked.array()).toEqual([3]);
+    expect(await grad(picked.sum(), m).array()).toEqual([
+      [0, 0],
+      [1, 0],
+    ]);
+    await expect(m.maskedSelect(m)).rejects.toThrow(/must be bool/);
+  });
+});
+
 describe('float16', () => {
   it('adds up where positions repeat', async () => {
     const w = tensor([1, 2, 3]).half();

@@ -2,9 +2,10 @@
 import { isFloat } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
-import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape } from '../ir/shape.ts';
+import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape, stridesOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
+import { tensor } from './creation.ts';
 import { castTo, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
 import type { ValuesAndIndices } from './reduce.ts';
 import { cut, expand, permute, reshape, select, slice, transpose, unsqueeze } from './shape.ts';
@@ -203,6 +204,34 @@ export function oneHot(x: Indices, numClasses: number): Tensor {
   const index = castTo(indexValue(x, 'oneHot', numClasses), 'int64');
   const classes = memoConstant(`range ${numClasses}`, () => ops.ints(Array.from({ length: numClasses }, (_, i) => i)));
   return new Tensor(castTo(ops.equal(ops.reshape(index, [...index.shape, 1]), classes), 'int64'));
+}
+
+/**
+ * The positions of the elements that are not 0, one per row: [count, dimensions] (torch.nonzero). How many there are only
+ * the data tell, so this computes at once.
+ */
+export async function nonzero(x: Tensor): Promise<Tensor> {
+  const data = await x.data();
+  const strides = stridesOf(x.shape);
+  const rows: number[] = [];
+  for (let i = 0; i < data.length; i++)
+    if (data[i] !== 0)
+      for (const [axis, stride] of strides.entries()) rows.push(Math.floor(i / stride) % x.shape[axis]);
+  const count = x.ndim ? rows.length / x.ndim : data.filter((v) => v !== 0).length;
+  return tensor(Float64Array.from(rows), { dtype: 'int64', shape: [count, x.ndim] });
+}
+
+/**
+ * The elements where the mask, which broadcasts to x, is true, in one dimension (torch.masked_select). The mask is computed
+ * at once; gradients flow to the elements. @throws DTypeError unless the mask is bool.
+ */
+export async function maskedSelect(x: Tensor, mask: Tensor): Promise<Tensor> {
+  if (mask.dtype !== 'bool')
+    throw new DTypeError(`maskedSelect: the mask must be bool, found ${mask.dtype}; compare first, as in m.ne(0)`);
+  const on = await expand(mask, x.shape).data();
+  const places = Array.from(on.keys()).filter((i) => on[i] !== 0);
+  const index = tensor(Float64Array.from(places), { dtype: 'int64' });
+  return new Tensor(ops.gather(ops.reshape(x.value, [-1]), index.value, { axis: 0 }));
 }
 
 /**

@@ -50,6 +50,49 @@ describe('numbers as operands (PyTorch: result_type)', () => {
   });
 });
 
+describe('methods', () => {
+  const x = tensor([
+    [1.5, -2],
+    [3, 0.5],
+  ]);
+  const y = tensor([2, -1.5]);
+  const names = [
+    'add',
+    'sub',
+    'mul',
+    'div',
+    'maximum',
+    'minimum',
+    'hypot',
+    'remainder',
+    'fmod',
+    'floorDivide',
+    'eq',
+    'ne',
+    'lt',
+    'le',
+    'gt',
+    'ge',
+    'logicalAnd',
+    'logicalOr',
+    'logicalXor',
+    'atan2',
+    'logaddexp',
+    'isclose',
+  ] as const;
+  it.each(names)('x.%s(y) is the function of x and y, in this order', async (name) => {
+    expect(await x[name](y).array()).toEqual(await T[name](x, y).array());
+  });
+
+  it('selects by a condition', async () => {
+    expect(await x.where(x.gt(0), 0).array()).toEqual([
+      [1.5, 0],
+      [3, 0.5],
+    ]);
+    expect(await x.isclose(x.add(1e-9)).all().array()).toBe(true);
+  });
+});
+
 describe('precision', () => {
   it('keeps log1p and expm1 exact near 0 and right far away', async () => {
     const x = tensor([1e-7, -1e-7, 1e10, -0.9999]);
@@ -64,6 +107,21 @@ describe('precision', () => {
     const x = tensor([1e30, 3], { requiresGrad: true });
     const [dx] = [T.grad(x.log1p().sum(), x)];
     expect(Array.from(await dx.data())).toEqual([Math.fround(1e-30), 0.25]);
+  });
+});
+
+describe('gradients at kinks are those of PyTorch', () => {
+  const rows: [string, (x: Tensor) => Tensor, number[]][] = [
+    ['clamp stops at its bounds', (x) => x.clamp({ min: 0, max: 1 }), [0, 0, 1, 0, 0]],
+    ['clamp by tensors shares at its bounds', (x) => x.clamp({ min: tensor(0), max: tensor(1) }), [0, 0.5, 1, 0.5, 0]],
+    ['abs', (x) => x.abs(), [-1, 0, 1, 1, 1]],
+    ['relu', (x) => x.relu(), [0, 0, 1, 1, 1]],
+    ['maximum shares', (x) => x.maximum(0), [0, 0.5, 1, 1, 1]],
+    ['hardtanh stops', (x) => x.hardtanh({ minVal: 0, maxVal: 1 }), [0, 0, 1, 0, 0]],
+  ];
+  it.each(rows)('%s', async (_, f, expected) => {
+    const x = tensor([-1, 0, 0.5, 1, 2], { requiresGrad: true });
+    expect(await T.grad(f(x).sum(), x).array()).toEqual(expected);
   });
 });
 
