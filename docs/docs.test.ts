@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { manualSeed } from 'gradus';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { __capture, takeMismatches } from './checks.ts';
 import { blocksOf, moduleOf, runs } from './extract.ts';
 
@@ -31,6 +31,8 @@ beforeAll(() => {
   const config = { extends: '../../tsconfig.json', compilerOptions: { noUnusedLocals: false }, include: ['*.ts'] };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
 });
+
+afterEach(() => void takeMismatches());
 
 afterAll(() => {
   process.chdir(home);

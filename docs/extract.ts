@@ -99,7 +99,8 @@ function checksFor(statements: readonly Statement[], comments: readonly Comment[
     }
     const line = lineOf(comment.start);
     const place = JSON.stringify(`line ${block.line + line - 1}`);
-    const statement = statements.find((s) => lineOf(s.end) === line && s.end <= comment.start);
+    const ending = statements.filter((s) => lineOf(s.end) === line && s.end <= comment.start);
+    const statement = ending.sort((a, b) => b.end - a.end)[0];
     if (!statement) throw new Error(`line ${block.line + line - 1}: no statement ends before // ${kind}`);
     const text = JSON.stringify(expected);
     const wrap = (start: number, end: number, before: string, after: string) =>
