@@ -54,6 +54,19 @@ function foldOf([x, imageShape, blockShape]: readonly Value[], attrs: Attrs): Fo
   return { image, kernel, windows, channels };
 }
 
+function summed(operands: readonly Value[], attrs: Attrs): Value {
+  const [x] = operands;
+  const { image, kernel, windows, channels } = foldOf(operands, attrs);
+  const planes = x.shape[0] * channels;
+  const columns = reshape(x, [planes, sizeOf(kernel), ...windows]);
+  const sums = convGradInput(columns, oneHotKernels(kernel, x), {
+    ...geometryOf(attrs),
+    kernel_shape: kernel,
+    shape: [planes, 1, ...image],
+  });
+  return reshape(sums, [x.shape[0], channels, ...image]);
+}
+
 /**
  * Columns [batch, channels * taps, windows] summed where the windows lie in the image. Operands: columns, image shape,
  * block shape (constants); attributes strides, dilations, pads. Source: ONNX Col2Im, torch.nn.functional.fold.
@@ -63,19 +76,13 @@ export const col2Im = defineOp('Col2Im', {
     const { image, channels } = foldOf(operands, attrs);
     return type(requireFloat(operands[0]), [operands[0].shape[0], channels, ...image]);
   },
+  // ONNX Runtime 1.30's kernel is silently wrong for dilated windows in one and three dimensions.
+  simplify: (operands, attrs) => {
+    const isDilated = (attrs.dilations as readonly number[] | undefined)?.some((d) => d > 1);
+    return isDilated && operands[1].size !== 2 ? summed(operands, attrs) : undefined;
+  },
   gradient: ({ inputs, attrs }, [dy]) => [
     dy && im2col(dy, { ...geometryOf(attrs), kernel_shape: foldOf(inputs, attrs).kernel }),
   ],
-  decompose: (operands, attrs) => {
-    const [x] = operands;
-    const { image, kernel, windows, channels } = foldOf(operands, attrs);
-    const planes = x.shape[0] * channels;
-    const columns = reshape(x, [planes, sizeOf(kernel), ...windows]);
-    const summed = convGradInput(columns, oneHotKernels(kernel, x), {
-      ...geometryOf(attrs),
-      kernel_shape: kernel,
-      shape: [planes, 1, ...image],
-    });
-    return reshape(summed, [x.shape[0], channels, ...image]);
-  },
+  decompose: summed,
 });

@@ -31,23 +31,24 @@ function constantNumber(v: Value | undefined, fallback: number, what: string): n
   return v.constant[0];
 }
 
+function dropoutParts([x, ratioOperand, trainingOperand]: readonly Value[]): Value[] {
+  const ratio = constantNumber(ratioOperand, 0.5, 'the ratio');
+  const training = constantNumber(trainingOperand, 0, 'the training mode');
+  if (!training || ratio === 0) return [x, expand(constant(1, 'bool'), x.shape)];
+  if (!seedSource)
+    throw new UnsupportedError('a Dropout node in training mode needs seeds; import the tensor layer, which has them');
+  const mask = dropoutMask(seedSource(), { ratio, shape: x.shape });
+  return [mul(x, cast(mask, { to: x.dtype })), greater(mask, constant(0, 'float32'))];
+}
+
 /**
  * ONNX's Dropout: operands x, ratio (0.5), training_mode (false); outputs y and the mask of what was kept. The identity
- * unless training.
+ * unless training. It becomes its parts at once, because while training it needs a seed.
  */
 export const onnxDropout = defineOp('Dropout', {
   optionalOutputs: 1,
   infer: ([x]) => [type(x.dtype, x.shape), type('bool', x.shape)],
-  simplify: ([x, ratioOperand, trainingOperand]) => {
-    const ratio = constantNumber(ratioOperand, 0.5, 'the ratio');
-    const training = constantNumber(trainingOperand, 0, 'the training mode');
-    if (!training || ratio === 0) return [x, expand(constant(1, 'bool'), x.shape)];
-    if (!seedSource)
-      throw new UnsupportedError(
-        'a Dropout node in training mode needs seeds; import the tensor layer, which has them',
-      );
-    const mask = dropoutMask(seedSource(), { ratio, shape: x.shape });
-    return [mul(x, cast(mask, { to: x.dtype })), greater(mask, constant(0, 'float32'))];
-  },
-  gradient: 'unsupported',
+  simplify: dropoutParts,
+  gradient: 'decompose',
+  decompose: dropoutParts,
 });

@@ -5,7 +5,7 @@ import type { Attrs, Value } from '../../src/ir/graph.ts';
 import { sizeOf } from '../../src/ir/shape.ts';
 import { mul } from '../../src/ops/arithmetic.ts';
 import { outputsOf } from '../../src/ops/define.ts';
-import { averagePool, globalAveragePool, lpPool, maxPool } from '../../src/ops/pool.ts';
+import { averagePool, globalAveragePool, lpPool, maxPool, maxPoolGradByComparison } from '../../src/ops/pool.ts';
 import { checkDifferences, evaluate, expectClose, leaf, noise, testGolden } from './nn-harness.ts';
 
 describe('golden', () =>
@@ -82,6 +82,35 @@ describe('properties', () => {
         expectClose(dxd, expected, 'dx');
       }),
       { numRuns: 30, seed: 6 },
+    );
+  });
+});
+
+describe('without indices', () => {
+  it('gives the gradient of the maximum bit for bit, ties included', async () => {
+    await fc.assert(
+      fc.asyncProperty(pools, async ({ shape, attrs }) => {
+        const x = leaf(
+          Float32Array.from({ length: sizeOf(shape) }, (_, i) => (i * 7) % 5),
+          shape,
+          'float32',
+          true,
+        );
+        const y = maxPool(x, attrs);
+        const dy = leaf(
+          Float32Array.from({ length: y.size }, (_, i) => (i % 9) - 4),
+          y.shape,
+        );
+        const [dx] = grad([y], [x], { gradOutputs: [dy] }) as [Value];
+        const [a, b] = await evaluate([dx, maxPoolGradByComparison(x, y, dy, attrs)]);
+        expectClose(
+          Float32Array.from(b, (v) => v + 0),
+          Float32Array.from(a, (v) => v + 0),
+          'dx',
+          0,
+        );
+      }),
+      { numRuns: 30, seed: 9 },
     );
   });
 });
