@@ -13,8 +13,8 @@ import {
   OnnxModel,
   optim,
   saveModel,
-  tensor,
   Trainer,
+  tensor,
 } from 'gradus';
 import { classes, loadDigits } from './data.ts';
 import { DigitNet } from './model.ts';
@@ -35,15 +35,18 @@ const trainer = new Trainer(model, {
   optimizer: optim.adamw({ lr: 1e-3 }),
   schedule: (optimizer, total) => optim.oneCycleLR(optimizer, { maxLr: 3e-3, totalSteps: total }),
   metrics: [accuracy()],
-  callbacks: [earlyStopping({ monitor: 'val_loss', patience: 4 })],
+  callbacks: [earlyStopping({ monitor: 'val_loss', patience: 5 })],
   seed,
   out,
   progress: true,
 });
-const { history, bestEpoch, stopped } = await trainer.fit(new DataLoader(train, { batchSize: 64, shuffle: true, seed }), {
-  epochs,
-  validation: new DataLoader(validation, { batchSize: 200 }),
-});
+const { history, bestEpoch, stopped } = await trainer.fit(
+  new DataLoader(train, { batchSize: 64, shuffle: true, seed }),
+  {
+    epochs,
+    validation: new DataLoader(validation, { batchSize: 200 }),
+  },
+);
 console.log(`${stopped ? `stopped early: ${stopped}; ` : ''}weights of epoch ${bestEpoch} restored`);
 
 const matrix = confusionMatrix({ labels: classes });
@@ -53,13 +56,13 @@ let position = 0;
 for await (const output of trainer.predict(testLoader)) {
   const predicted = await output.argmax(1).data();
   const samples = await Promise.all(Array.from(predicted, async (_, i) => await test.get(position + i)));
-  const targets = Float64Array.from(samples, ({ y }) => Number(y));
+  const targets = Float64Array.from(samples, ({ y }) => y);
   matrix.update(
     { data: await output.data(), shape: [...output.shape], dtype: output.dtype },
     { data: targets, shape: [targets.length], dtype: 'int64' },
   );
   samples.forEach(({ x, y }, i) => {
-    if (predicted[i] !== Number(y)) mistakes.push({ image: x, actual: Number(y), predicted: predicted[i] });
+    if (predicted[i] !== y) mistakes.push({ image: x, actual: y, predicted: predicted[i] });
   });
   position += samples.length;
 }
@@ -69,7 +72,7 @@ console.log(`\n${classificationReport(result, { digits: 4 })}\n${confusionTable(
 console.log(`test accuracy ${testAccuracy.toFixed(4)} (${mistakes.length} of ${test.length} wrong)`);
 
 await saveModel(model, out, { config: { model: 'DigitNet', classes } });
-await exportOnnx(model, join(out, 'model.onnx'), { inputs: [[2, 1, 28, 28]], dynamicAxes: [['batch']] });
+await exportOnnx(model, join(out, 'model.onnx'), { inputs: [[2, 1, 28, 28]], input: ['batch'] });
 await drawRun(join(out, 'report.svg'), history, result, mistakes, testAccuracy);
 
 const reloaded = await OnnxModel.load(join(out, 'model.onnx'));

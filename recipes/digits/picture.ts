@@ -18,7 +18,11 @@ export async function drawRun(
 ): Promise<void> {
   const series = (key: string, name: string) => ({ name, y: history.map((logs) => logs[key]) });
   const curves = [
-    lineChart({ title: 'Loss', xLabel: 'epoch', series: [series('loss', 'training'), series('val_loss', 'validation')] }),
+    lineChart({
+      title: 'Loss',
+      xLabel: 'epoch',
+      series: [series('loss', 'training'), series('val_loss', 'validation')],
+    }),
     lineChart({
       title: 'Accuracy',
       xLabel: 'epoch',
@@ -32,5 +36,8 @@ export async function drawRun(
   }));
   const grid = wrong.length ? [await imageGrid(wrong, { title: 'Wrong predictions' })] : [];
   const rows = [curves, [confusionMatrix(matrix, { title: 'Test set' }), ...grid]];
-  await writeFile(path, report(rows, { title: 'Handwritten digits', subtitle: `test accuracy ${accuracy.toFixed(4)}` }));
+  await writeFile(
+    path,
+    report(rows, { title: 'Handwritten digits', subtitle: `test accuracy ${accuracy.toFixed(4)}` }),
+  );
 }

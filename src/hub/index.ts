@@ -1,4 +1,5 @@
 /** @file Files of models: safetensors, ONNX. */
+
 export {
   loadSafetensors,
   type NamedTensors,
@@ -9,4 +10,5 @@ export {
   saveSafetensors,
   writeSafetensors,
 } from '../train/safetensors.ts';
+export * from './onnx/index.ts';
 export { loadModel, saveModel } from './save-model.ts';
