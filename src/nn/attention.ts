@@ -162,8 +162,7 @@ export class MultiheadAttention extends Module {
     const heads = (x: Tensor) =>
       x.reshape([batch, x.shape[1], this.numHeads, this.embedDim / this.numHeads]).transpose(1, 2);
     const p = this.training ? this.dropout : 0;
-    const merge = (x: Tensor) =>
-      F.linear(x.transpose(1, 2).reshape([batch, length, this.embedDim]), this.outProj.weight, this.outProj.bias);
+    const merge = (x: Tensor) => this.outProj.forward(x.transpose(1, 2).reshape([batch, length, this.embedDim]));
     if (!needWeights) {
       // Here true means that a position may be seen.
       const attnMask = mask?.dtype === 'bool' ? mask.logicalNot() : mask;
@@ -172,7 +171,10 @@ export class MultiheadAttention extends Module {
     const scale = 1 / Math.sqrt(this.embedDim / this.numHeads);
     const scores = heads(q).mul(scale).matmul(heads(k).transpose(-2, -1));
     const softmax = (mask ? scores.add(additive(mask)) : scores).softmax(-1);
-    const weights = p > 0 ? F.dropout(softmax, { p, training: true }) : softmax;
+    // A query that may see no key gets nothing, as scaledDotProductAttention has it.
+    const sees = mask?.dtype === 'bool' ? mask.logicalNot().any(-1, { keepdim: true }).to(scores.dtype) : null;
+    const allowed = sees ? softmax.mul(sees) : softmax;
+    const weights = p > 0 ? F.dropout(allowed, { p, training: true }) : allowed;
     return [merge(weights.matmul(heads(v))), averageAttnWeights ? weights.mean(1) : weights];
   }
 
