@@ -80,6 +80,21 @@ function wrapIndices(index: NestedNumbers, name: string, size: number | undefine
   return i < 0 ? i + size : i;
 }
 
+/**
+ * Checks indices whose elements are at hand while tracing (a batch of labels, token ids); computed ones are left to the
+ * engine, which refuses those beyond `size` but lets negative ones count from the end.
+ * @throws ArgumentError for an index outside of [0, size) other than `allowed`.
+ */
+export function checkIndices(index: Tensor, size: number, name: string, what: string, allowed?: number): void {
+  const data = index.value.constant ?? index.storage?.host;
+  if (!data) return;
+  for (let i = 0; i < data.length; i++)
+    if ((data[i] < 0 || data[i] >= size) && data[i] !== allowed)
+      throw new ArgumentError(
+        `${name}: ${what} ${data[i]} at position ${i} is out of range; expected 0 to ${size - 1}${allowed === undefined ? '' : `, or ${allowed} to be ignored (ignoreIndex)`}`,
+      );
+}
+
 /** @throws ShapeError unless the tensor has `rank` dimensions. */
 export function requireDims(x: Tensor, rank: number, name: string, what = 'the input'): void {
   if (x.ndim !== rank)

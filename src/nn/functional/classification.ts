@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { Tensor, where } from '../../tensor/index.ts';
-import { requireOneOf } from '../../tensor/lift.ts';
+import { checkIndices, requireOneOf } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
 
 export interface NllOptions extends LossOptions {
@@ -39,7 +39,9 @@ function withBatch(x: Tensor, target: Tensor, options: NllOptions, name: string)
     throw new ShapeError(
       `${name}: weight must have one element per class, [${count}], found ${formatShape(weight.shape)}`,
     );
-  return x.ndim === 1 ? [x.unsqueeze(0), target.unsqueeze(0)] : [x, target];
+  if (!isFloat(target.dtype)) checkIndices(target, count, name, 'class index', options.ignoreIndex ?? -100);
+  const t = isFloat(target.dtype) ? target : indexed(target, name);
+  return x.ndim === 1 ? [x.unsqueeze(0), t.unsqueeze(0)] : [x, t];
 }
 
 /** Weighted losses to one, several or all: the mean is over the weights, not over the elements. */
@@ -77,7 +79,7 @@ export function nllLoss(x: Tensor, target: Tensor, options: NllOptions = {}): Te
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'nllLoss', 'reduction');
   if (isFloat(target.dtype))
     throw new DTypeError(`nllLoss: targets are class indices, found ${target.dtype}; cast with .long()`);
-  const [logs, t] = withBatch(x, indexed(target, 'nllLoss'), options, 'nllLoss');
+  const [logs, t] = withBatch(x, target, options, 'nllLoss');
   const attrs = { reduction, ignore_index: ignoreIndex };
   const loss = new Tensor(ops.negativeLogLikelihoodLoss(logs.value, t.value, weight?.value, attrs));
   return reduction === 'none' ? loss.reshape(target.shape) : loss;
@@ -93,12 +95,7 @@ export function crossEntropy(x: Tensor, target: Tensor, options: CrossEntropyOpt
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'crossEntropy', 'reduction');
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new ArgumentError(`crossEntropy: labelSmoothing must be in [0, 1], found ${labelSmoothing}`);
-  const [logits, t] = withBatch(
-    x,
-    isFloat(target.dtype) ? target : indexed(target, 'crossEntropy'),
-    options,
-    'crossEntropy',
-  );
+  const [logits, t] = withBatch(x, target, options, 'crossEntropy');
   const finish = (loss: Tensor) => (reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss);
   if (isFloat(target.dtype)) return finish(softCrossEntropy(logits, t, options));
   if (labelSmoothing > 0) return finish(smoothedCrossEntropy(logits, t, options));

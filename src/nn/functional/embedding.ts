@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { formatShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { type Indices, Tensor, tensor, where } from '../../tensor/index.ts';
+import { checkIndices } from '../../tensor/lift.ts';
 
 export interface EmbeddingOptions {
   /** The row of this index gets no gradient (negative counts from the end). */
@@ -28,6 +29,7 @@ function checkTable(weight: Tensor, paddingIdx: number | null | undefined, name:
 export function embedding(x: Indices, weight: Tensor, { paddingIdx }: EmbeddingOptions = {}): Tensor {
   const padding = checkTable(weight, paddingIdx, 'embedding');
   const index = indexTensor(x);
+  checkIndices(index, weight.shape[0], 'embedding', 'index');
   const rows = new Tensor(ops.gather(weight.value, index.value, { axis: 0 }));
   if (padding === null || !weight.requiresGrad) return rows;
   // The padding row is read as ever, but cut off from differentiation.

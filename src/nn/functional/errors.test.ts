@@ -153,6 +153,24 @@ const rows: [string, () => unknown, ErrorClass, RegExp][] = [
   ],
   ['crossEntropy with boolean targets', () => F.crossEntropy(logits, classes.gt(0)), DTypeError, /found bool/],
   [
+    'crossEntropy with a label that is no class',
+    () => F.crossEntropy(logits, tensor([0, 3, 1, 1], { dtype: 'int64' })),
+    ArgumentError,
+    /crossEntropy: class index 3 at position 1 is out of range; expected 0 to 2, or -100 to be ignored/,
+  ],
+  [
+    'crossEntropy with a negative label',
+    () => F.crossEntropy(logits, tensor([0, -1, 1, 1], { dtype: 'int64' })),
+    ArgumentError,
+    /class index -1 at position 1/,
+  ],
+  [
+    'embedding of an unknown index',
+    () => F.embedding([0, 4], ones([4, 2])),
+    ArgumentError,
+    /embedding: index 4 at position 1 is out of range; expected 0 to 3/,
+  ],
+  [
     'crossEntropy with a weight per sample',
     () => F.crossEntropy(logits, classes, { weight: ones([4]) }),
     ShapeError,
