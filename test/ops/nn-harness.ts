@@ -79,7 +79,8 @@ export function testGolden(operators: readonly string[], tolerance = 1e-5): void
     if (operators.includes(golden.op)) it(golden.name, () => checkGolden(golden, tolerance));
 }
 
-async function checkGolden(golden: GoldenCase, tolerance: number): Promise<void> {
+/** Outputs and gradients of a golden case on the present device. */
+export async function checkGolden(golden: GoldenCase, tolerance: number): Promise<void> {
   const { inputs, outputs } = applyGolden(golden);
   const expected = Object.values(namedOutputs(golden.output));
   const seeds: GoldenTensors = golden.gradOutput ? namedOutputs(golden.gradOutput) : {};

@@ -54,7 +54,7 @@ describe('properties', () => {
         const [xd, yd, dyd, dxd] = await evaluate([x, y, dy, dx]);
         expectClose([dot(xd, dxd)], [dot(yd, dyd)], '<pool(x), dy> = <x, dx>', 2e-5);
       }),
-      { numRuns: 30, seed: 5 },
+      { numRuns: 20, seed: 5 },
     );
   });
 
@@ -81,7 +81,7 @@ describe('properties', () => {
         });
         expectClose(dxd, expected, 'dx');
       }),
-      { numRuns: 30, seed: 6 },
+      { numRuns: 20, seed: 6 },
     );
   });
 });
@@ -110,7 +110,7 @@ describe('without indices', () => {
           0,
         );
       }),
-      { numRuns: 30, seed: 9 },
+      { numRuns: 20, seed: 9 },
     );
   });
 });

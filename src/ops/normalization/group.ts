@@ -1,6 +1,6 @@
 /** @file GroupNormalization and InstanceNormalization: per image and group of channels. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import { constant, type Value } from '../../ir/graph.ts';
+import { type Attrs, constant, type TensorType, type Value } from '../../ir/graph.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import { add, mul } from '../arithmetic.ts';
 import { defineOp, requireFloat, requireSameDType, type } from '../define.ts';
@@ -33,46 +33,63 @@ function check([x, scale, bias]: readonly Value[]): void {
       );
 }
 
+/** The parts of an operator, if it is to be differentiated: they start from statistics of the forward pass. */
+function differentiated(
+  infer: (operands: readonly Value[], attrs: Attrs) => TensorType,
+  parts: (operands: readonly Value[], attrs: Attrs) => Value,
+) {
+  return (operands: readonly Value[], attrs: Attrs): Value | undefined => {
+    if (!operands.some((v) => v.requiresGrad)) return undefined;
+    infer(operands, attrs);
+    return parts(operands, attrs);
+  };
+}
+
+function inferGroups(operands: readonly Value[], attrs: Attrs): TensorType {
+  check(operands);
+  const [x] = operands;
+  const groups = numberAttr(attrs, 'num_groups', 0);
+  if (!Number.isInteger(groups) || groups < 1 || x.shape[1] % groups !== 0)
+    throw new ArgumentError(`num_groups must divide the ${x.shape[1]} channels, found ${groups}`);
+  return type(x.dtype, x.shape);
+}
+
+const groupParts = ([x, scale, bias]: readonly Value[], attrs: Attrs) =>
+  byGroups(x, scale, bias, numberAttr(attrs, 'num_groups', 1), numberAttr(attrs, 'epsilon', 1e-5));
+
 /**
  * Normalises each of `num_groups` groups of channels of each image, then scales and shifts per channel. Operands: x
  * [batch, channels, ...], scale, bias. Source: ONNX GroupNormalization 21, torch.nn.functional.group_norm; Wu and He 2018.
  */
 export const groupNormalization = defineOp('GroupNormalization', {
-  infer: (operands, attrs) => {
-    check(operands);
-    const [x] = operands;
-    const groups = numberAttr(attrs, 'num_groups', 0);
-    if (!Number.isInteger(groups) || groups < 1 || x.shape[1] % groups !== 0)
-      throw new ArgumentError(`num_groups must divide the ${x.shape[1]} channels, found ${groups}`);
-    return type(x.dtype, x.shape);
-  },
+  infer: inferGroups,
+  simplify: differentiated(inferGroups, groupParts),
   // ONNX Runtime has no kernel for it, only the function body.
   lowered: true,
   gradient: 'decompose',
-  decompose: ([x, scale, bias], attrs) =>
-    byGroups(x, scale, bias, numberAttr(attrs, 'num_groups', 1), numberAttr(attrs, 'epsilon', 1e-5)),
+  decompose: groupParts,
 });
 
+function inferInstances(operands: readonly Value[]): TensorType {
+  check(operands);
+  const [x] = operands;
+  if (x.rank < 3)
+    throw new ShapeError(
+      `InstanceNormalization needs [batch, channels, ...spatial], found shape ${formatShape(x.shape)}`,
+    );
+  return type(x.dtype, x.shape);
+}
+
+const instanceParts = ([x, scale, bias]: readonly Value[], attrs: Attrs) =>
+  byGroups(x, scale, bias, x.shape[1], numberAttr(attrs, 'epsilon', 1e-5));
+
 /**
- * Normalises every channel of every image, then scales and shifts it. Operands: x [batch, channels, ...], scale, bias.
- * Source: ONNX InstanceNormalization, torch.nn.functional.instance_norm.
+ * Normalises every channel of every image, then scales and shifts it. Operands: x [batch, channels, ...spatial], scale,
+ * bias. Source: ONNX InstanceNormalization, torch.nn.functional.instance_norm.
  */
 export const instanceNormalization = defineOp('InstanceNormalization', {
-  infer: (operands) => {
-    check(operands);
-    if (operands[0].rank < 3)
-      throw new ShapeError(
-        `InstanceNormalization needs [batch, channels, ...spatial], found shape ${formatShape(operands[0].shape)}`,
-      );
-    return type(operands[0].dtype, operands[0].shape);
-  },
-  // What is differentiated starts from statistics that the forward pass has computed already.
-  simplify: (operands, attrs) => {
-    if (!operands.some((v) => v.requiresGrad)) return undefined;
-    check(operands);
-    const [x, scale, bias] = operands;
-    return byGroups(x, scale, bias, x.shape[1], numberAttr(attrs, 'epsilon', 1e-5));
-  },
+  infer: inferInstances,
+  simplify: differentiated(inferInstances, instanceParts),
   gradient: 'decompose',
-  decompose: ([x, scale, bias], attrs) => byGroups(x, scale, bias, x.shape[1], numberAttr(attrs, 'epsilon', 1e-5)),
+  decompose: instanceParts,
 });

@@ -77,16 +77,21 @@ function alongAxis(x: Value, axis: number, plan: AxisResize, attrs: Attrs, trans
     const blocks = reshape(x, [pre, plan.size, repeat, post]);
     return reshape(reduceSum(blocks, ints([2]), { keepdims: 0 }), x.shape.with(axis, target));
   }
-  const [rows, columns] = transposed ? [plan.size, plan.output] : [plan.output, plan.size];
-  const key = `resize ${transposed} ${x.dtype} ${JSON.stringify([plan, attrs])}`;
+  // The last axis stands to the left of its matrix, so that all rows make one product.
+  const isLast = post === 1;
+  const byOutput = transposed === isLast;
+  const [rows, columns] = byOutput ? [plan.output, plan.size] : [plan.size, plan.output];
+  const key = `resize ${byOutput} ${x.dtype} ${JSON.stringify([plan, attrs])}`;
   const matrix = memoConstant(key, () => {
     const data = new Array<number>(rows * columns).fill(0);
     weights.forEach((taps, o) => {
-      for (const { index, weight } of taps) data[transposed ? index * columns + o : o * columns + index] += weight;
+      for (const { index, weight } of taps) data[byOutput ? o * columns + index : index * columns + o] += weight;
     });
     return constant(data, x.dtype, [rows, columns]);
   });
-  return reshape(matMul(matrix, reshape(x, [pre, x.shape[axis], post])), x.shape.with(axis, target));
+  const shape = x.shape.with(axis, target);
+  if (isLast) return reshape(matMul(reshape(x, [pre, x.shape[axis]]), matrix), shape);
+  return reshape(matMul(matrix, reshape(x, [pre, x.shape[axis], post])), shape);
 }
 
 /** All axes resized, one after the other. */
