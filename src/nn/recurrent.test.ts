@@ -18,24 +18,20 @@ const sizes =
     new kind(inputSize, hiddenSize, options);
 
 describe('recurrent layers', () => {
-  testGoldenLayers(
-    // A projection of the hidden state has no ONNX operator and is not offered.
-    cases.filter((c) => !('projSize' in c.options)),
-    {
-      RNN: { build: sizes(nn.RNN), call },
-      LSTM: { build: sizes(nn.LSTM), call },
-      GRU: { build: sizes(nn.GRU), call },
-      RNNCell: { build: sizes(nn.RNNCell) },
-      GRUCell: { build: sizes(nn.GRUCell) },
-      LSTMCell: {
-        build: sizes(nn.LSTMCell),
-        call: (layer, { x, h, c }) => {
-          const [hNext, cNext]: [Tensor, Tensor] = layer.forward(x, [h, c]);
-          return { h: hNext, c: cNext };
-        },
+  testGoldenLayers(cases, {
+    RNN: { build: sizes(nn.RNN), call },
+    LSTM: { build: sizes(nn.LSTM), call },
+    GRU: { build: sizes(nn.GRU), call },
+    RNNCell: { build: sizes(nn.RNNCell) },
+    GRUCell: { build: sizes(nn.GRUCell) },
+    LSTMCell: {
+      build: sizes(nn.LSTMCell),
+      call: (layer, { x, h, c }) => {
+        const [hNext, cNext]: [Tensor, Tensor] = layer.forward(x, [h, c]);
+        return { h: hNext, c: cNext };
       },
     },
-  );
+  });
 });
 
 describe('their inputs', () => {
@@ -52,6 +48,27 @@ describe('their inputs', () => {
     });
   });
 
+  it('may have lengths and directions with a projection too', async () => {
+    const layer = new nn.LSTM(3, 4, { batchFirst: true, projSize: 2, bidirectional: true, numLayers: 2 });
+    const x = randn([2, 5, 3]);
+    const [output, [hN, cN]] = layer.forward(x, null, { lengths: [3, 5] });
+    expect([output.shape, hN.shape, cN.shape]).toEqual([
+      [2, 5, 4],
+      [4, 2, 2],
+      [4, 2, 4],
+    ]);
+    const [alone, [hAlone]] = layer.forward(x.narrow(0, 0, 1).narrow(1, 0, 3));
+    const [padded, own] = [await output.narrow(0, 0, 1).data(), await alone.data()];
+    own.forEach((v, i) => {
+      expect(padded[i]).toBeCloseTo(v, 6);
+    });
+    expect([...padded.slice(own.length)]).toEqual(Array(8).fill(0));
+    const [last, lastAlone] = [await hN.narrow(1, 0, 1).data(), await hAlone.data()];
+    lastAlone.forEach((v, i) => {
+      expect(last[i]).toBeCloseTo(v, 6);
+    });
+  });
+
   it('are checked', () => {
     const layer = new nn.GRU(3, 4, { numLayers: 2 });
     const x = randn([5, 2, 3]);
@@ -59,6 +76,9 @@ describe('their inputs', () => {
     expect(() => layer.forward(x, randn([1, 2, 4]))).toThrow('[layers * directions, batch, hidden] = [2, 2, 4]');
     expect(() => layer.forward(x, null, { lengths: [6, 1] })).toThrow('lengths must be 2 whole numbers from 1 to 5');
     expect(() => new nn.LSTM(0, 4)).toThrow('LSTM: inputSize must be a whole number above 0, found 0');
+    expect(() => new nn.LSTM(3, 4, { projSize: 4 })).toThrow(
+      'projSize must be a whole number below hiddenSize (4), found 4',
+    );
     expect(() => new nn.RNN(3, 4, { dropout: 2 })).toThrow('dropout must be in [0, 1]');
   });
 

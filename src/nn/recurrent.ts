@@ -3,9 +3,10 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Attrs, Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { gru, lstm, rnn } from '../ops/recurrent.ts';
-import { cat, fromData, Tensor, uniform } from '../tensor/index.ts';
+import { cat, fromData, stack, Tensor, uniform } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 import { Module, Parameter } from './module.ts';
+import { projectedLstm } from './recurrent-projected.ts';
 
 export interface RecurrentOptions {
   /** Layers on top of each other. */
@@ -29,6 +30,11 @@ export interface SequenceOptions {
 }
 
 type Operator = (...operands: (Value | null | Attrs)[]) => readonly Value[];
+
+export interface LSTMOptions extends RecurrentOptions {
+  /** Features of the hidden state after a projection, fewer than hiddenSize; 0 for none. Slower: step by step. */
+  projSize?: number;
+}
 
 /** How PyTorch's weights become those of the ONNX operator. */
 interface Kind {
@@ -54,16 +60,28 @@ abstract class Recurrent extends Module {
   readonly batchFirst: boolean;
   readonly dropout: number;
   readonly bidirectional: boolean;
+  readonly projSize: number;
   readonly #kind: Kind;
 
-  constructor(kind: Kind, inputSize: number, hiddenSize: number, options: RecurrentOptions) {
+  constructor(kind: Kind, inputSize: number, hiddenSize: number, options: LSTMOptions) {
     super();
-    const { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false } = options;
+    const {
+      numLayers = 1,
+      bias = true,
+      batchFirst = false,
+      dropout = 0,
+      bidirectional = false,
+      projSize = 0,
+    } = options;
     for (const [name, value] of Object.entries({ inputSize, hiddenSize, numLayers }))
       if (!Number.isInteger(value) || value < 1)
         throw new ArgumentError(`${new.target.name}: ${name} must be a whole number above 0, found ${value}`);
     if (!(dropout >= 0 && dropout <= 1))
       throw new ArgumentError(`${new.target.name}: dropout must be in [0, 1], found ${dropout}`);
+    if (!Number.isInteger(projSize) || projSize < 0 || projSize >= hiddenSize)
+      throw new ArgumentError(
+        `${new.target.name}: projSize must be a whole number below hiddenSize (${hiddenSize}), found ${projSize}`,
+      );
     this.#kind = kind;
     this.inputSize = inputSize;
     this.hiddenSize = hiddenSize;
@@ -72,6 +90,7 @@ abstract class Recurrent extends Module {
     this.batchFirst = batchFirst;
     this.dropout = dropout;
     this.bidirectional = bidirectional;
+    this.projSize = projSize;
     const rows = kind.gates.length * hiddenSize;
     const bound = 1 / Math.sqrt(hiddenSize);
     const define = (name: string, shape: number[]) =>
@@ -84,10 +103,15 @@ abstract class Recurrent extends Module {
     for (let layer = 0; layer < numLayers; layer++)
       for (const reverse of this.#directions()) {
         const end = suffix(layer, reverse);
-        define(`weightIh${end}`, [rows, layer ? hiddenSize * (bidirectional ? 2 : 1) : inputSize]);
-        define(`weightHh${end}`, [rows, hiddenSize]);
+        define(`weightIh${end}`, [rows, layer ? this.#outputSize * (bidirectional ? 2 : 1) : inputSize]);
+        define(`weightHh${end}`, [rows, this.#outputSize]);
         if (bias) for (const name of [`biasIh${end}`, `biasHh${end}`]) define(name, [rows]);
+        if (projSize) define(`weightHr${end}`, [projSize, hiddenSize]);
       }
+  }
+
+  get #outputSize(): number {
+    return this.projSize || this.hiddenSize;
   }
 
   #directions(): boolean[] {
@@ -111,19 +135,21 @@ abstract class Recurrent extends Module {
     let y = this.batchFirst ? x.transpose(0, 1) : x;
     const [steps, batch] = y.shape;
     const count = this.#directions().length;
-    for (const state of initial) this.#checkState(state, batch);
-    const lengthsValue = lengths ? this.#lengths(lengths, steps, batch).value : null;
+    for (const [i, state] of initial.entries()) this.#checkState(state, batch, i);
+    const ends = lengths ? this.#lengths(lengths, steps, batch) : null;
     const last: Tensor[][] = initial.map(() => []);
     for (let layer = 0; layer < this.numLayers; layer++) {
       if (layer && this.dropout > 0) y = F.dropout(y, { p: this.dropout, training: this.training });
-      const states = initial.map((s) => s?.narrow(0, layer * count, count).value ?? null);
-      const [all, ...ends] = this.#layer(layer, y, lengthsValue, states);
-      y = all.transpose(1, 2).reshape([steps, batch, count * this.hiddenSize]);
-      ends.forEach((end, i) => {
-        last[i].push(end);
+      const states = initial.map((s) => s?.narrow(0, layer * count, count) ?? null);
+      const [all, ...finals] = this.projSize
+        ? this.#projected(layer, y, ends, states)
+        : this.#layer(layer, y, ends, states);
+      y = all.transpose(1, 2).reshape([steps, batch, count * this.#outputSize]);
+      finals.forEach((state, i) => {
+        last[i].push(state);
       });
     }
-    const joined = last.map((ends) => (ends.length === 1 ? ends[0] : cat(ends, 0)));
+    const joined = last.map((states) => (states.length === 1 ? states[0] : cat(states, 0)));
     return { output: this.batchFirst ? y.transpose(0, 1) : y, last: joined };
   }
 
@@ -137,8 +163,9 @@ abstract class Recurrent extends Module {
     return { output: output.squeeze(dim), last: last.map((s) => s.squeeze(1)) };
   }
 
-  #checkState(state: Tensor | null, batch: number): void {
-    const shape = [this.numLayers * this.#directions().length, batch, this.hiddenSize];
+  #checkState(state: Tensor | null, batch: number, which: number): void {
+    const features = which === 0 ? this.#outputSize : this.hiddenSize;
+    const shape = [this.numLayers * this.#directions().length, batch, features];
     if (state && formatShape(state.shape) !== formatShape(shape))
       throw new ShapeError(
         `${this.constructor.name}: an initial state must be [layers * directions, batch, hidden] = ${formatShape(shape)}, found ${formatShape(state.shape)}`,
@@ -155,7 +182,7 @@ abstract class Recurrent extends Module {
   }
 
   /** All hidden states [steps, directions, batch, hidden] and the last states [directions, batch, hidden] of one layer. */
-  #layer(layer: number, x: Tensor, lengths: Value | null, states: readonly (Value | null)[]): Tensor[] {
+  #layer(layer: number, x: Tensor, lengths: Tensor | null, states: readonly (Tensor | null)[]): Tensor[] {
     const { operator, attrs } = this.#kind;
     const both = (make: (end: string) => Tensor) => {
       const parts = this.#directions().map((reverse) => make(suffix(layer, reverse)).unsqueeze(0));
@@ -168,13 +195,39 @@ abstract class Recurrent extends Module {
       : null;
     const direction = this.bidirectional ? 'bidirectional' : 'forward';
     const activations = attrs.activations as readonly string[] | undefined;
-    const results = operator(x.value, w, r, b, lengths, ...states, {
+    const results = operator(x.value, w, r, b, lengths?.value ?? null, ...states.map((s) => s?.value ?? null), {
       ...attrs,
       ...(activations && this.bidirectional ? { activations: [...activations, ...activations] } : {}),
       hidden_size: this.hiddenSize,
       direction,
     });
     return results.map((v) => new Tensor(v));
+  }
+
+  /** The same of one layer with a projection. */
+  #projected(layer: number, x: Tensor, lengths: Tensor | null, [h0, c0]: readonly (Tensor | null)[]): Tensor[] {
+    const runs = this.#directions().map((reverse, d) => {
+      const end = suffix(layer, reverse);
+      return projectedLstm({
+        x,
+        weightIh: this.weight(`weightIh${end}`),
+        weightHh: this.weight(`weightHh${end}`),
+        bias: this.hasBias ? this.weight(`biasIh${end}`).add(this.weight(`biasHh${end}`)) : null,
+        weightHr: this.weight(`weightHr${end}`),
+        h0: h0?.select(0, d) ?? null,
+        c0: c0?.select(0, d) ?? null,
+        lengths,
+        reverse,
+      });
+    });
+    return [
+      stack(
+        runs.map((r) => r.y),
+        1,
+      ),
+      stack(runs.map((r) => r.h)),
+      stack(runs.map((r) => r.c)),
+    ];
   }
 
   /** Rows in the order of ONNX's gates. */
@@ -234,7 +287,7 @@ export class GRU extends Recurrent {
 
 /** Long short-term memory (Hochreiter and Schmidhuber 1997; torch.nn.LSTM). */
 export class LSTM extends Recurrent {
-  constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+  constructor(inputSize: number, hiddenSize: number, options: LSTMOptions = {}) {
     super(lstmKind, inputSize, hiddenSize, options);
   }
 
