@@ -23,10 +23,28 @@ export function constantFromProto(tensor: TensorProto, where: string): ConstantT
   return { dtype, shape: tensor.dims, data: fromRaw(dtype, tensor.rawData) };
 }
 
+/** Attributes that have one type in all operators; a file that gives another would be misread silently. */
+const kinds = new Map<string, number>();
+const declare = (type: number, names: string) => {
+  for (const name of names.split(' ')) kinds.set(name, type);
+};
+declare(AttributeType.INT, 'axis keepdims group to transA transB num_outputs training_mode hidden_size allowzero');
+declare(AttributeType.INTS, 'perm kernel_shape strides pads dilations axes');
+declare(AttributeType.FLOAT, 'alpha beta epsilon momentum');
+declare(AttributeType.STRING, 'mode auto_pad equation reduction direction');
+
+function checkKind({ name, type }: AttributeProto, where: () => string): void {
+  const expected = kinds.get(name);
+  if (expected === undefined || expected === type) return;
+  const nameOf = (t: number) => Object.entries(AttributeType).find(([, code]) => code === t)?.[0] ?? String(t);
+  throw new FormatError(`${where()}: attribute '${name}' is ${nameOf(type)}; expected ${nameOf(expected)}`);
+}
+
 /** Attributes by name; graphs are left out. */
 export function attrsFromProto(attributes: readonly AttributeProto[], where: () => string): Attrs {
   const attrs: Record<string, Attr> = {};
   for (const a of attributes) {
+    checkKind(a, where);
     const value = attrFromProto(a, where);
     if (value !== undefined) attrs[a.name] = value;
   }

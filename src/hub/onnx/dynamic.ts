@@ -117,7 +117,9 @@ class Merger {
     const inputs = node.inputs.map((v, k) => {
       if (!v) return null;
       const others = twins.map((twin) => twin.inputs[k] ?? v);
-      return node.op.type === 'Reshape' && k === 1 ? this.#target(node, v, others) : this.#operand(v, others, node);
+      return node.op.type === 'Reshape' && k === 1
+        ? this.#target(node, twins, v, others)
+        : this.#operand(v, others, node);
     });
     const same = inputs.every((v, k) => v === node.inputs[k]);
     const outputs = same ? node.outputs : raw(node.op, inputs, node.attrs, ...node.outputs);
@@ -182,7 +184,8 @@ class Merger {
       twins.map((v, t) => ({ shape: v.shape, data: data[t] })),
     );
     const dims = pattern && this.#dims(shapes, reader);
-    if (pattern && dims) return this.#patterned(value, pattern, dims);
+    const made = pattern && dims && this.#patterned(value, pattern, dims, reader);
+    if (made) return made;
     throw this.#inexpressible(value, data, reader);
   }
 
@@ -236,15 +239,15 @@ class Merger {
   }
 
   /** The target of a Reshape: 0 copies a size, -1 infers one, so that most need no computation. */
-  #target(node: Node, value: Value, twins: readonly Value[]): Value {
-    const data = twins.map((v, t) => this.#recordings[t].elements(v));
+  #target(node: Node, twins: readonly Node[], value: Value, targets: readonly Value[]): Value {
     const x = node.inputs[0];
     const from = x && this.#twins.get(x);
-    if (!from || data.some((d) => !d || d.length !== value.size)) return this.#operand(value, twins, node);
-    const values = (data as NumericArray[]).map((d) => Array.from(d));
+    // What the target comes to: it may itself hold 0 and -1.
+    const values = twins.map((twin) => twin.outputs[0].shape);
+    if (!from || values[0].includes(0)) return this.#operand(value, targets, node);
     const varies = (j: number) => values.some((v) => v[j] !== values[0][j]);
     const open = values[0].flatMap((_, j) => (varies(j) ? [j] : []));
-    if (!open.length || values[0].includes(0)) return this.#operand(value, twins, node);
+    if (!open.length) return this.#operand(value, targets, node);
     const copies = (j: number) => j < from[0].rank && values.every((v, t) => v[j] === from[t].shape[j]);
     // Prefer -1 for what is not a plain copy; with one open dimension, -1 for it.
     const inferred = open.length === 1 ? open[0] : (open.find((j) => !copies(j)) ?? open[open.length - 1]);
@@ -253,7 +256,7 @@ class Merger {
       const target = values[0].map((n, j) => (j === inferred ? -1 : rest.includes(j) ? 0 : n));
       return constant(target, 'int64');
     }
-    return this.#operand(value, twins, node);
+    return this.#operand(value, targets, node);
   }
 
   /** A number as an int64 tensor of one element. */
@@ -354,35 +357,46 @@ class Merger {
     return result;
   }
 
-  /** A tensor whose elements follow from their positions. */
-  #patterned(like: Value, pattern: Pattern, dims: readonly Expression[]): Value {
+  /** A tensor whose elements follow from their positions; undefined where a rule's own numbers follow from no formula. */
+  #patterned(like: Value, pattern: Pattern, dims: readonly Expression[], reader: Node | null): Value | undefined {
     const { dtype } = like;
     const shape = this.#vector(dims, { dtype: 'int64', rank: 1 });
     const expanded = (v: Value) =>
       raw(ops.expandOp.definition, [v, shape], {}, { dtype: v.dtype, shape: like.shape })[0];
     if (pattern.kind === 'fill') return expanded(constant(pattern.value, dtype));
-    /** 0, 1, ... along an axis, with as many axes of size 1 after it as the tensor has. */
-    const positions = (axis: number, start: number, step: number): Value => {
-      const count = this.#scalarOf(dims[axis]);
-      const size = like.shape[axis];
-      const limit = this.#addInt(this.#mulInt(count, step), start);
-      const [range] = raw(
-        ops.range.definition,
-        [constant(start, 'int64'), limit, constant(step, 'int64')],
-        {},
-        int64(size),
-      );
+    /** start, start + 1, ... along an axis, with as many axes of size 1 after it as the tensor has. */
+    const positions = (axis: number, start: number): Value => {
+      const limit = this.#addInt(this.#scalarOf(dims[axis]), start);
+      const one = constant(1, 'int64');
+      const [range] = raw(ops.range.definition, [constant(start, 'int64'), limit, one], {}, int64(like.shape[axis]));
       const behind = like.rank - 1 - axis;
       if (!behind) return range;
       const column = [-1, ...new Array<number>(behind).fill(1)];
-      return raw(ops.reshapeOp.definition, [range, constant(column, 'int64')], {}, int64(size, ...column.slice(1)))[0];
+      return raw(
+        ops.reshapeOp.definition,
+        [range, constant(column, 'int64')],
+        {},
+        int64(like.shape[axis], ...column.slice(1)),
+      )[0];
     };
-    if (pattern.kind === 'range') {
-      const range = this.#cast(positions(pattern.axis, pattern.start, pattern.step), dtype);
-      return like.shape.length === 1 ? range : expanded(range);
+    if (pattern.kind === 'grid') {
+      const solve = (values: readonly number[]) => this.#solve(values, this.#candidates(reader));
+      const start = solve(pattern.starts);
+      const terms: Value[] = [];
+      for (const axis of like.shape.keys()) {
+        const steps = pattern.steps.map((s) => s[axis]);
+        const step = solve(steps);
+        if (!step || !start) return undefined;
+        if (steps.some((n) => n !== 0)) terms.push(this.#mulExpression(positions(axis, 0), step));
+      }
+      if (!terms.length || !start) return undefined;
+      const sum = terms.reduce((a, b) => raw(ops.add.definition, [a, b], {}, int64(...like.shape))[0]);
+      const isZero = start.kind === 'constant' && start.value === 0;
+      const [moved] = isZero ? [sum] : raw(ops.add.definition, [sum, this.#scalarOf(start)], {}, sum);
+      return expanded(this.#cast(moved, dtype));
     }
-    const rows = positions(like.rank - 2, pattern.offset, 1);
-    const columns = positions(like.rank - 1, 0, 1);
+    const rows = positions(like.rank - 2, pattern.offset);
+    const columns = positions(like.rank - 1, 0);
     const compare = pattern.kind === 'triangle' ? ops.lessOrEqual : ops.equal;
     const square = like.shape.slice(-2);
     const [mask] = raw(compare.definition, [columns, rows], {}, { dtype: 'bool', shape: square });
@@ -393,12 +407,14 @@ class Merger {
   }
 
   #scalarOf(e: Expression): Value {
+    if (e.kind === 'constant') return constant(e.value, 'int64');
     const value = this.#emit(e);
     return raw(ops.reshapeOp.definition, [value, constant([], 'int64')], {}, int64())[0];
   }
 
-  #mulInt(v: Value, by: number): Value {
-    return by === 1 ? v : raw(ops.mul.definition, [v, constant(by, 'int64')], {}, int64())[0];
+  #mulExpression(v: Value, by: Expression): Value {
+    if (by.kind === 'constant' && by.value === 1) return v;
+    return raw(ops.mul.definition, [v, this.#scalarOf(by)], {}, v)[0];
   }
 
   #addInt(v: Value, by: number): Value {

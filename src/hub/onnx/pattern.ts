@@ -5,8 +5,8 @@ import { type Shape, sizeOf, stridesOf } from '../../ir/shape.ts';
 /** How elements follow from their positions, at every size. */
 export type Pattern =
   | { readonly kind: 'fill'; readonly value: number }
-  /** start + step * position along one axis. */
-  | { readonly kind: 'range'; readonly axis: number; readonly start: number; readonly step: number }
+  /** start + sum of step * position along each axis: for every sample its start and steps, which may follow from sizes. */
+  | { readonly kind: 'grid'; readonly starts: readonly number[]; readonly steps: readonly (readonly number[])[] }
   /** In the last two axes: `inside` where column <= row + offset (triangle) or column = row + offset (diagonal). */
   | {
       readonly kind: 'triangle' | 'diagonal';
@@ -14,6 +14,8 @@ export type Pattern =
       readonly inside: number;
       readonly outside: number;
     };
+
+type Band = Extract<Pattern, { kind: 'triangle' | 'diagonal' }>;
 
 interface Sample {
   readonly shape: Shape;
@@ -25,31 +27,37 @@ export function findPattern(dtype: DType, samples: readonly Sample[]): Pattern |
   const [first] = samples;
   if (samples.some((s) => s.shape.length !== first.shape.length || !s.data.length)) return undefined;
   const isRaw = dtype === 'float16' || dtype === 'bfloat16';
-  const proposals = [fill(first), ...(isRaw ? [] : ranges(first)), ...(isRaw ? [] : bands(first))];
-  return proposals.find((p) => p && samples.every((s) => follows(s, p)));
+  const proposals = [fill(first), ...(isRaw ? [] : bands(first))];
+  return proposals.find((p) => samples.every((s) => follows(s, p))) ?? (isRaw ? undefined : grid(samples));
 }
 
-function fill({ data }: Sample): Pattern {
+function fill({ data }: Sample): Exclude<Pattern, { kind: 'grid' } | Band> {
   return { kind: 'fill', value: data[0] };
 }
 
-function ranges({ shape, data }: Sample): Pattern[] {
-  const strides = stridesOf(shape);
-  return shape.flatMap((size, axis): Pattern[] => {
-    if (size < 2) return [];
-    const step = data[strides[axis]] - data[0];
-    return Number.isInteger(step) && step !== 0 && Number.isInteger(data[0])
-      ? [{ kind: 'range', axis, start: data[0], step }]
-      : [];
+function grid(samples: readonly Sample[]): Pattern | undefined {
+  const starts = samples.map(({ data }) => data[0]);
+  const steps = samples.map(({ shape, data }) => {
+    const strides = stridesOf(shape);
+    return shape.map((size, axis) => (size > 1 ? data[strides[axis]] - data[0] : 0));
   });
+  if (![...starts, ...steps.flat()].every(Number.isInteger)) return undefined;
+  const isGrid = samples.every(({ shape, data }, t) => {
+    const strides = stridesOf(shape);
+    return data.every((v, i) => {
+      const expected = shape.reduce((n, size, axis) => n + steps[t][axis] * (Math.floor(i / strides[axis]) % size), 0);
+      return v === starts[t] + expected;
+    });
+  });
+  return isGrid ? { kind: 'grid', starts, steps } : undefined;
 }
 
 /** What the first rows say about a triangle or a diagonal. */
-function bands({ shape, data }: Sample): Pattern[] {
+function bands({ shape, data }: Sample): Band[] {
   if (shape.length < 2) return [];
   const [rows, columns] = shape.slice(-2);
   const at = (i: number, j: number) => data[i * columns + j];
-  const found: Pattern[] = [];
+  const found: Band[] = [];
   for (let i = 0; i < rows; i++)
     for (let j = 0; j + 1 < columns; j++) {
       if (Object.is(at(i, j), at(i, j + 1))) continue;
@@ -61,13 +69,8 @@ function bands({ shape, data }: Sample): Pattern[] {
   return found;
 }
 
-function follows({ shape, data }: Sample, pattern: Pattern): boolean {
+function follows({ shape, data }: Sample, pattern: Exclude<Pattern, { kind: 'grid' }>): boolean {
   if (pattern.kind === 'fill') return data.every((v) => Object.is(v, pattern.value));
-  if (pattern.kind === 'range') {
-    const stride = stridesOf(shape)[pattern.axis];
-    const size = shape[pattern.axis];
-    return data.every((v, i) => v === pattern.start + pattern.step * (Math.floor(i / stride) % size));
-  }
   const [rows, columns] = shape.slice(-2);
   const { kind, offset, inside, outside } = pattern;
   for (let n = 0; n < sizeOf(shape); n++) {

@@ -39,7 +39,7 @@ export interface Body {
 }
 
 /** More nodes than any model has; functions that call functions could otherwise grow without bound. */
-const maxSteps = 1_000_000;
+const maxSteps = 300_000;
 const maxFunctionDepth = 64;
 
 /**

@@ -47,9 +47,8 @@ export function record(
 ): Recording {
   const inputs = types.map(({ dtype, shape }) => Value.input({ dtype, shape: [...shape] }));
   const tensors = inputs.map((v) => new Tensor(v));
-  const args = calling === 'record' ? [Object.fromEntries(types.map(({ name }, i) => [name, tensors[i]]))] : tensors;
-  const result = noGrad(() => (model.forward as (...args: unknown[]) => unknown)(...args));
-  const named = flattenOutputs(result);
+  const names = types.map(({ name }) => name);
+  const named = callModel(model, names, tensors, calling);
   const values = lowerAll(named.map(({ tensor }) => tensor.value));
   const nodes = topologicalOrder(values);
   for (const node of nodes)
@@ -70,6 +69,25 @@ export function record(
       return undefined;
     },
   };
+}
+
+/** A model whose `forward` gives one of several outputs. */
+interface HasForwardAll {
+  forwardAll(...inputs: unknown[]): unknown;
+}
+
+/** The model's outputs by name, all of them, without gradients. */
+export function callModel(
+  model: Module,
+  names: readonly string[],
+  tensors: readonly Tensor[],
+  calling: Calling,
+): { name: string; tensor: Tensor }[] {
+  const args = calling === 'record' ? [Object.fromEntries(names.map((name, i) => [name, tensors[i]]))] : tensors;
+  const hasAll = (m: object): m is HasForwardAll => 'forwardAll' in m && typeof m.forwardAll === 'function';
+  const call = (): unknown =>
+    hasAll(model) ? model.forwardAll(...args) : (model.forward as (...args: unknown[]) => unknown)(...args);
+  return flattenOutputs(noGrad(call));
 }
 
 /** ` (at file:line)` of user code, where it is known. */
@@ -96,7 +114,7 @@ function lowerAll(outputs: readonly Value[]): Value[] {
 }
 
 /** Tensors in a result of tensors, arrays and records, by path. */
-export function flattenOutputs(result: unknown): { name: string; tensor: Tensor }[] {
+function flattenOutputs(result: unknown): { name: string; tensor: Tensor }[] {
   const found: { name: string; tensor: Tensor }[] = [];
   const visit = (item: unknown, path: readonly string[]) => {
     if (item instanceof Tensor) found.push({ name: path.join('_') || 'output', tensor: item });

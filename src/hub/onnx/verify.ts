@@ -5,8 +5,8 @@ import { Random } from '../../ir/random.ts';
 import { formatShape, sizeOf } from '../../ir/shape.ts';
 import type { Module } from '../../nn/module.ts';
 import { getEngine } from '../../runtime/device.ts';
-import { fromData, noGrad, realize, type Tensor } from '../../tensor/index.ts';
-import { type Calling, flattenOutputs } from './record.ts';
+import { fromData, realize, type Tensor } from '../../tensor/index.ts';
+import { type Calling, callModel } from './record.ts';
 import { exampleSizes, type InputSpec, typesAt } from './sizes.ts';
 
 export interface Verification {
@@ -56,9 +56,8 @@ export async function verifyExport(v: Verification): Promise<void> {
 }
 
 async function forward({ model, calling, specs }: Verification, inputs: readonly Tensor[]): Promise<Tensor[]> {
-  const args = calling === 'record' ? [Object.fromEntries(specs.map((s, i) => [s.name, inputs[i]]))] : inputs;
-  const result = noGrad(() => (model.forward as (...args: unknown[]) => unknown)(...args));
-  const outputs = flattenOutputs(result).map(({ tensor }) => tensor);
+  const names = specs.map((s) => s.name);
+  const outputs = callModel(model, names, inputs, calling).map(({ tensor }) => tensor);
   await realize(...outputs);
   return outputs;
 }
