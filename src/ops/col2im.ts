@@ -2,7 +2,8 @@
 import { ShapeError } from '../ir/errors.ts';
 import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { formatShape, type Shape, sizeOf } from '../ir/shape.ts';
-import { conv, convGradInput } from './conv.ts';
+import { inputGradient } from './conv/input-gradient.ts';
+import { conv } from './conv.ts';
 import { constantInts, defineOp, requireFloat, requireRank, type } from './define.ts';
 import { memoConstant } from './memo.ts';
 import { reshape } from './movement.ts';
@@ -59,11 +60,7 @@ function summed(operands: readonly Value[], attrs: Attrs): Value {
   const { image, kernel, windows, channels } = foldOf(operands, attrs);
   const planes = x.shape[0] * channels;
   const columns = reshape(x, [planes, sizeOf(kernel), ...windows]);
-  const sums = convGradInput(columns, oneHotKernels(kernel, x), {
-    ...geometryOf(attrs),
-    kernel_shape: kernel,
-    shape: [planes, 1, ...image],
-  });
+  const sums = inputGradient(columns, oneHotKernels(kernel, x), [planes, 1, ...image], geometryOf(attrs));
   return reshape(sums, [x.shape[0], channels, ...image]);
 }
 

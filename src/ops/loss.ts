@@ -87,6 +87,11 @@ function slopePerPosition(dy: Value, { index, weight, divisor }: Targets): Value
   return asColumn(weight ? mul(weight, share) : expand(share, index.shape));
 }
 
+function entropyParts(inputs: readonly Value[], attrs: Attrs): Value[] {
+  const logProbabilities = logSoftmax(inputs[0], { axis: 1 });
+  return [pick(logProbabilities, readTargets(inputs, attrs), attrs), logProbabilities];
+}
+
 /**
  * Cross entropy of softmax(scores) along axis 1 with class indices. Operands: scores [batch, classes, ...positions],
  * targets (int32 or int64) [batch, ...positions], optional weights [classes]; attributes reduction ('mean' divides by the
@@ -96,6 +101,12 @@ function slopePerPosition(dy: Value, { index, weight, divisor }: Targets): Value
 export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
   optionalOutputs: 1,
   infer: (inputs, attrs) => [lossType(inputs, attrs), type(inputs[0].dtype, inputs[0].shape)],
+  // ONNX Runtime's kernel refuses scores without elements.
+  simplify: (inputs, attrs) => {
+    if (inputs[0].size > 0) return undefined;
+    lossType(inputs, attrs);
+    return entropyParts(inputs, attrs);
+  },
   gradient: ({ inputs, outputs: [, logProbabilities], attrs }, [dy, dLog]) => {
     const probabilities = exp(logProbabilities);
     let dx: Value | null = null;
@@ -114,10 +125,7 @@ export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
     }
     return [dx];
   },
-  decompose: (inputs, attrs) => {
-    const logProbabilities = logSoftmax(inputs[0], { axis: 1 });
-    return [pick(logProbabilities, readTargets(inputs, attrs), attrs), logProbabilities];
-  },
+  decompose: entropyParts,
 });
 
 /**

@@ -1,6 +1,7 @@
 /** @file The input gradient of a convolution, from standard operators. */
 import type { Attrs, Value } from '../../ir/graph.ts';
 import { type Shape, sizeOf } from '../../ir/shape.ts';
+import { zerosOf } from '../gather.ts';
 import { reshape, transpose } from '../movement.ts';
 import { reversed } from '../parts.ts';
 import { extent } from '../window.ts';
@@ -13,6 +14,7 @@ const smallArea = 64;
 
 /** d(sum(conv(x, weight) * dy)) / dx for an x of shape `shape`. */
 export function inputGradient(dy: Value, weight: Value, shape: Shape, attrs: Attrs): Value {
+  if (dy.size === 0) return zerosOf(dy, shape);
   const geometry = convGeometry(shape, weight.shape, attrs);
   const isWide = Math.max(shape[1], dy.shape[1]) >= wideChannels && sizeOf(geometry.output) <= smallArea;
   return !isWide && hasRotatedForm(geometry)

@@ -6,6 +6,7 @@
  */
 import { type Attrs, constant, type Value } from '../../ir/graph.ts';
 import { type Shape, sizeOf } from '../../ir/shape.ts';
+import { zerosOf } from '../gather.ts';
 import { gemm, matMul } from '../matmul.ts';
 import { concat, ints, reshape, swapLast, transpose } from '../movement.ts';
 import { cropEnds, padSpatial, strided } from '../parts.ts';
@@ -23,6 +24,7 @@ const tinyArea = 16;
 /** d(sum(conv(x, weight) * dy)) / dweight for weights of shape `shape`. */
 export function weightGradient(x: Value, dy: Value, shape: Shape, attrs: Attrs): Value {
   const geometry = convGeometry(x.shape, shape, attrs);
+  if (x.size === 0 || dy.size === 0) return zerosOf(x, shape);
   const { kernel, dilations, group, begin, end } = geometry;
   const taps = sizeOf(kernel);
   if (taps === 1 && [...begin, ...end].every((p) => p === 0)) return pointwise(x, dy, shape, geometry);

@@ -1,7 +1,7 @@
 /** @file GroupNormalization and InstanceNormalization: per image and group of channels. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { type Attrs, constant, type TensorType, type Value } from '../../ir/graph.ts';
-import { formatShape, sameShape } from '../../ir/shape.ts';
+import { formatShape, sameShape, sizeOf } from '../../ir/shape.ts';
 import { add, mul } from '../arithmetic.ts';
 import { defineOp, requireFloat, requireSameDType, type } from '../define.ts';
 import { memoConstant } from '../memo.ts';
@@ -15,8 +15,8 @@ function ones(size: number, like: Value): Value {
 
 /** Each group laid out as one row and normalised as such; scale and bias stay per channel. */
 function byGroups(x: Value, scale: Value, bias: Value, groups: number, epsilon: number): Value {
-  const [batch, channels] = x.shape;
-  const rows = reshape(x, [batch, groups, x.size / (batch * groups)]);
+  const [batch, channels, ...spatial] = x.shape;
+  const rows = reshape(x, [batch, groups, (channels / groups) * sizeOf(spatial)]);
   const normal = layerNormalization(rows, ones(rows.shape[2], x), { axis: -1, epsilon });
   const perChannel = [channels, ...x.shape.slice(2).map(() => 1)];
   return add(mul(reshape(normal, x.shape), reshape(scale, perChannel)), reshape(bias, perChannel));
