@@ -133,7 +133,7 @@ export function at(x: Tensor, ...entries: readonly IndexEntry[]): Tensor {
     else if (entry instanceof Tensor) {
       if (entry.dtype === 'bool')
         throw new DTypeError(
-          'at: a boolean mask picks a number of elements that only the data tell; use where() or maskedFill()',
+          'at: a boolean mask picks a number of elements that only the data tell; use where() or maskedFill(), or await x.maskedSelect(mask)',
         );
       picks.push({ dim, index: entry });
     } else if (entry !== null) out = slice(out, dim, entry[0], entry[1], entry[2]);

@@ -4,6 +4,10 @@ import type { Tensor } from '../../src/tensor/index.ts';
 import * as T from '../../src/tensor/index.ts';
 import type { CallTable } from './check.ts';
 
+// As plain objects, to be indexed by name.
+const layers = { ...F };
+const operations = { ...T };
+
 const unaries = [
   'abs',
   'neg',
@@ -70,7 +74,7 @@ const binaries = [
 /** Arithmetic, comparison, selection. */
 export const mathCalls: CallTable = {
   ...Object.fromEntries(unaries.map((name) => [name, ({ x }: { x: Tensor }) => x[name]()])),
-  ...Object.fromEntries(binaries.map((name) => [name, ({ x, y }: { x: Tensor; y: Tensor }) => T[name](x, y)])),
+  ...Object.fromEntries(binaries.map((name) => [name, ({ x, y }: { x: Tensor; y: Tensor }) => operations[name](x, y)])),
   logit: ({ x }) => x.logit(),
   pow: ({ x, y }, { exponent }) => x.pow(y ?? exponent),
   clamp: ({ x }, options) => x.clamp(options),
@@ -200,28 +204,28 @@ export const convCalls: CallTable = {
     ['conv1d', 'conv2d', 'conv3d'],
     (name) =>
       ({ x, weight, bias }, options) =>
-        F[name](x, weight, bias, options),
+        layers[name](x, weight, bias, options),
   ),
   ...overSizes(
     ['convTranspose1d', 'convTranspose2d', 'convTranspose3d'],
     (name) =>
       ({ x, weight, bias }, options) =>
-        F[name](x, weight, bias, options),
+        layers[name](x, weight, bias, options),
   ),
 };
 
 /** Pools. */
 export const poolCalls: CallTable = {
   ...overSizes(['maxPool1d', 'maxPool2d', 'maxPool3d'], (name) => ({ x }, { kernelSize, ...options }) => {
-    if (!options.returnIndices) return F[name](x, kernelSize, options);
-    const { values, indices } = F[name](x, kernelSize, options);
+    if (!options.returnIndices) return layers[name](x, kernelSize, options);
+    const { values, indices } = layers[name](x, kernelSize, options);
     return [values, indices];
   }),
   ...overSizes(
     ['avgPool1d', 'avgPool2d', 'avgPool3d'],
     (name) =>
       ({ x }, { kernelSize, ...options }) =>
-        F[name](x, kernelSize, options),
+        layers[name](x, kernelSize, options),
   ),
   ...overSizes(
     [
@@ -234,13 +238,13 @@ export const poolCalls: CallTable = {
     ],
     (name) =>
       ({ x }, { outputSize }) =>
-        F[name](x, outputSize),
+        layers[name](x, outputSize),
   ),
   ...overSizes(
     ['maxUnpool1d', 'maxUnpool2d', 'maxUnpool3d'],
     (name) =>
       ({ x, indices }, { kernelSize, ...options }) =>
-        F[name](x, indices, kernelSize, options),
+        layers[name](x, indices, kernelSize, options),
   ),
   lpPool1d: ({ x }, { normType, kernelSize, ...options }) => F.lpPool1d(x, normType, kernelSize, options),
   lpPool2d: ({ x }, { normType, kernelSize }) => F.lpPool2d(x, normType, kernelSize),
@@ -271,20 +275,23 @@ export const lossCalls: CallTable = {
       'sigmoidFocalLoss',
       'hingeEmbeddingLoss',
       'softMarginLoss',
-      'multiMarginLoss',
     ],
     (name) =>
       ({ x, target }, options) =>
-        F[name](x, target, options),
+        layers[name](x, target, options),
   ),
   ...overSizes(
-    ['crossEntropy', 'nllLoss', 'binaryCrossEntropy'],
+    ['multiMarginLoss', 'crossEntropy', 'nllLoss', 'binaryCrossEntropy'],
     (name) =>
       ({ x, target, weight }, options) =>
-        F[name](x, target, { weight, ...options }),
+        layers[name](x, target, { weight, ...options }),
   ),
   binaryCrossEntropyWithLogits: ({ x, target, weight, posWeight }, options) =>
     F.binaryCrossEntropyWithLogits(x, target, { weight, posWeight, ...options }),
+  multilabelSoftMarginLoss: ({ x, target, weight }, options) =>
+    F.multilabelSoftMarginLoss(x, target, { weight, ...options }),
+  tripletMarginWithDistanceLoss: (_, options, [x, y, z]) =>
+    F.tripletMarginWithDistanceLoss(x, y, z, { ...options, distanceFunction: (a, b) => a.sub(b).abs().sum(-1) }),
   gaussianNllLoss: ({ x, target, var: variance }, options) => F.gaussianNllLoss(x, target, variance, options),
   cosineEmbeddingLoss: ({ x, y, target }, options) => F.cosineEmbeddingLoss(x, y, target, options),
   tripletMarginLoss: (_, options, [x, y, z]) => F.tripletMarginLoss(x, y, z, options),

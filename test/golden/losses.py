@@ -130,6 +130,21 @@ def segmentation():
         case("diceLoss", dice, {"x": uniform(2, 1, 3, 3), "target": ints(2, 1, 3, 3, below=2).float()}, {"smooth": smooth}, nograd=["target"])
 
 
-for family in [classification, regression, ranking, ctc, segmentation]:
+def further():
+    l1 = lambda a, b: (a - b).abs().sum(-1)
+    for reduction in REDUCTIONS:
+        r = {"reduction": reduction}
+        case("multilabelSoftMarginLoss", F.multilabel_soft_margin_loss, {"x": normal(3, 4), "target": ints(3, 4, below=2).float()}, r, nograd=["target"])
+        case("multilabelSoftMarginLoss", F.multilabel_soft_margin_loss, {"x": normal(3, 4), "target": ints(3, 4, below=2).float(), "weight": uniform(4)}, r, nograd=["target", "weight"])
+        case("multiMarginLoss", F.multi_margin_loss, {"x": normal(4, 3), "target": ints(4, below=3), "weight": uniform(3, low=0.5, high=2)}, {**r, "p": 2, "margin": 0.7}, nograd=["weight"])
+        case("gaussianNllLoss", F.gaussian_nll_loss, {"x": normal(3, 2), "target": normal(3, 2), "var": uniform(3, 2, low=0.2, high=2)}, {**r, "full": True, "eps": 0.5})
+        case("poissonNllLoss", F.poisson_nll_loss, {"x": uniform(3, low=0.5, high=3), "target": values([0.0, 3.0, 5.0])}, {**r, "logInput": False, "full": True}, nograd=["target"])
+        case("tripletMarginWithDistanceLoss", lambda x, y, z, **o: F.triplet_margin_with_distance_loss(x, y, z, distance_function=l1, **o), {"x": normal(4, 3), "y": normal(4, 3), "z": normal(4, 3)}, {**r, "margin": 2.0, "swap": True})
+        case("crossEntropy", F.cross_entropy, {"x": normal(1, 3, 2, 2, 2), "target": ints(1, 2, 2, 2, below=3), "weight": uniform(3, low=0.5, high=2)}, r, nograd=["weight"])
+    case("ctcLoss", lambda x, y, input_lengths, target_lengths, **o: F.ctc_loss(F.log_softmax(x, 2), y, input_lengths, target_lengths, **o),
+         {"x": normal(30, 2, 6, scale=4), "y": ints(2, 9, below=6, low=1), "inputLengths": torch.tensor([30, 27]), "targetLengths": torch.tensor([9, 7])}, {"reduction": "sum"}, name="ctcLoss of confident logits")
+
+
+for family in [classification, regression, ranking, ctc, segmentation, further]:
     family()
 g.write()

@@ -169,6 +169,12 @@ export function binaryCrossEntropyWithLogits(x: Tensor, target: Tensor, options:
   return reduced(weight ? losses.mul(weight) : losses, reduction, 'binaryCrossEntropyWithLogits');
 }
 
+/** Binary cross entropy of logits x [..., classes], averaged over the classes of each sample; `weight` per class. */
+export function multilabelSoftMarginLoss(x: Tensor, target: Tensor, { weight, reduction }: BceOptions = {}): Tensor {
+  const each = binaryCrossEntropyWithLogits(x, target, { weight, reduction: 'none' });
+  return reduced(each.mean(-1), reduction, 'multilabelSoftMarginLoss');
+}
+
 export interface FocalOptions extends LossOptions {
   /** Weight of positive targets, 1 - alpha that of negative ones; negative for none. */
   alpha?: number;

@@ -39,11 +39,9 @@ export function tripletMarginLoss(
   negative: Tensor,
   options: TripletOptions = {},
 ): Tensor {
-  const { margin = 1, p = 2, eps = 1e-6, swap = false } = options;
-  const distance = (a: Tensor, b: Tensor) => pairwiseDistance(a, b, { p, eps });
-  const far = distance(anchor, negative);
-  const apart = swap ? minimum(far, distance(positive, negative)) : far;
-  return reduced(distance(anchor, positive).sub(apart).add(margin).relu(), options.reduction, 'tripletMarginLoss');
+  const { p = 2, eps = 1e-6, ...rest } = options;
+  const distanceFunction = (a: Tensor, b: Tensor) => pairwiseDistance(a, b, { p, eps });
+  return tripletMarginWithDistanceLoss(anchor, positive, negative, { ...rest, distanceFunction });
 }
 
 /** max(0, margin - target (x - y)): x should rank above y where the target is 1, below where it is -1. */
@@ -66,6 +64,26 @@ export function hingeEmbeddingLoss(x: Tensor, target: Tensor, options: LossOptio
 /** log(1 + exp(-target x)), targets 1 and -1. */
 export function softMarginLoss(x: Tensor, target: Tensor, { reduction }: LossOptions = {}): Tensor {
   return reduced(target.neg().mul(x).softplus(), reduction, 'softMarginLoss');
+}
+
+export interface TripletDistanceOptions extends LossOptions {
+  /** Any distance of two batches, one number per sample; Euclidean by default. */
+  distanceFunction?: (a: Tensor, b: Tensor) => Tensor;
+  margin?: number;
+  swap?: boolean;
+}
+
+/** tripletMarginLoss with a distance of one's own. */
+export function tripletMarginWithDistanceLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  options: TripletDistanceOptions = {},
+): Tensor {
+  const { distanceFunction: distance = pairwiseDistance, margin = 1, swap = false } = options;
+  const far = distance(anchor, negative);
+  const apart = swap ? minimum(far, distance(positive, negative)) : far;
+  return reduced(distance(anchor, positive).sub(apart).add(margin).relu(), options.reduction, 'tripletMarginLoss');
 }
 
 export interface MultiMarginOptions extends LossOptions {
