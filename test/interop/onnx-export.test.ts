@@ -8,7 +8,7 @@ import { exportOnnx, OnnxModel } from '../../src/hub/onnx/index.ts';
 import { decodeModel } from '../../src/ir/onnx/decode.ts';
 import * as nn from '../../src/nn/index.ts';
 import { arange, fromData, manualSeed, noGrad, ones, randn, type Tensor, zeros } from '../../src/tensor/index.ts';
-import { closeTo } from './onnx-fixtures.ts';
+import { closeTo, fixture, loadFixture } from './onnx-fixtures.ts';
 
 const F = nn.functional;
 let folder = '';
@@ -175,5 +175,24 @@ describe('exportOnnx', () => {
     const again = await exportOnnx(net, null);
     expect(decodeModel(again).graph.input).toEqual([{ name: 'image', elemType: 1, shape: ['batch', 3, 12, 12] }]);
     await runsAt(again, model, [randn([5, 3, 12, 12])]);
+  });
+
+  it("PyTorch's BERT, imported and exported again: both outputs, dynamic axes, a third of the nodes", async () => {
+    const net = await OnnxModel.load(fixture('bert-torchscript.onnx'));
+    const bytes = await exportOnnx(net, null);
+    const { graph } = decodeModel(bytes);
+    expect(graph.input.map((i) => [i.name, i.shape])).toEqual(
+      ['input_ids', 'attention_mask', 'token_type_ids'].map((name) => [name, ['batch', 'sequence']]),
+    );
+    expect(graph.output.map((o) => [o.name, o.shape])).toEqual([
+      ['last_hidden_state', ['batch', 'sequence', 32]],
+      ['pooler_output', ['batch', 32]],
+    ]);
+    expect(graph.node.length).toBeLessThan(120);
+    const golden = await loadFixture('bert-torchscript');
+    const again = await OnnxModel.load(bytes);
+    const inputs = Object.fromEntries(net.inputNames.map((n) => [n, golden.tensor(`input.${n}`)]));
+    const outputs = again.forwardAll(inputs);
+    for (const name of net.outputNames) await closeTo(outputs[name], golden.array(`output.${name}`), 1e-4, name);
   });
 });

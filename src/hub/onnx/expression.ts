@@ -35,7 +35,8 @@ export function describe(e: Expression): string {
     default: {
       const [a, b] = [describe(e.a), describe(e.b)];
       const sign = { add: '+', mul: '*', div: '//' }[e.kind];
-      return a && b ? `${a}${sign}${b}` : '';
+      if (!a || !b) return '';
+      return e.kind === 'mul' && e.b.kind === 'constant' ? `${b}${sign}${a}` : `${a}${sign}${b}`;
     }
   }
 }

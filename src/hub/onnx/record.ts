@@ -49,13 +49,14 @@ export function record(
   const tensors = inputs.map((v) => new Tensor(v));
   const names = types.map(({ name }) => name);
   const named = callModel(model, names, tensors, calling);
-  const values = lowerAll(named.map(({ tensor }) => tensor.value));
-  const nodes = topologicalOrder(values);
-  for (const node of nodes)
-    if (node.op.random)
+  const traced = named.map(({ tensor }) => tensor.value);
+  for (const node of topologicalOrder(traced))
+    if (node.op.random || node.inputs.some((v) => v?.leaf instanceof ScalarLeaf && v.leaf.redraw))
       throw new UnsupportedError(
         `${node.op.type} draws random numbers, which an exported model cannot do reproducibly${site(node)}; pass them as an input instead`,
       );
+  const values = lowerAll(traced);
+  const nodes = topologicalOrder(values);
   return {
     inputs,
     outputs: named.map(({ name }, i) => ({ name, value: values[i] })),

@@ -146,11 +146,13 @@ export function chooseSizes(
 
 function sizesOf(axis: string, size: number, used: ReadonlySet<number>, works: (size: number) => void): number[] {
   const free = (n: number) => n > 2 && !used.has(n);
-  const primes = take(4, size + 1, 1, (n) => free(n) && isPrime(n));
+  // Three primes, which no product of other sizes equals, and an even number, lest only odd ones work.
+  const primes = take(3, size + 1, 1, (n) => free(n) && isPrime(n));
   const strategies = [
-    primes,
+    [...primes, ...take(1, primes[2] + 1, 1, (n) => free(n) && n % 2 === 0)],
     // No larger than the example: tables of positions end somewhere.
     take(4, size, -1, free),
+    take(4, size, -1, (n) => n > 1),
     // Multiples: sizes that are halved several times.
     [2, 3, 5, 7].map((n) => n * size),
     [1, 2, 3, 4].map((n) => n * size),
