@@ -5,7 +5,7 @@ import { F, nn, type Tensor } from 'gradus';
 export class DigitNet extends nn.Module {
   conv1 = new nn.Conv2d(1, 32, 3, { padding: 1 });
   conv2 = new nn.Conv2d(32, 64, 3, { padding: 1 });
-  dropout = new nn.Dropout(0.4);
+  dropout = new nn.Dropout(0.25);
   fc1 = new nn.Linear(64 * 7 * 7, 128);
   fc2 = new nn.Linear(128, 10);
 

@@ -2,7 +2,7 @@
 import { ArgumentError, FormatError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
 import type { Scheduler } from '../optim/index.ts';
-import { type GeneratorState, getRngState, setRngState, Tensor } from '../tensor/index.ts';
+import { getRngState, setRngState, Tensor } from '../tensor/index.ts';
 import type { Callback, Json, Logs, TrainContext } from './callback.ts';
 import { type CheckpointState, latestCheckpoint, loadCheckpoint, saveCheckpoint, snapshot } from './checkpoint.ts';
 import { diagnose } from './diagnose.ts';
@@ -268,7 +268,7 @@ export class FitRun<M extends Module> implements TrainContext {
       const own = (state.callbacks as Record<string, Json>)[callback.name];
       if (own !== undefined && own !== null) callback.loadStateDict?.(own);
     }
-    setRngState(state.rng as unknown as GeneratorState);
+    setRngState(state.rng as { seed: number; drawn: number });
   }
 
   async #interrupt(tally: Tally | undefined): Promise<never> {
