@@ -27,15 +27,21 @@ export async function sha256(file: string): Promise<string> {
 
 let prepared = false;
 
-/** Lets `import()` read TypeScript, and lets `import 'gradus'` mean this very package wherever the file lies. */
+/** Lets `import()` read TypeScript, lets `import 'gradus'` mean this very package wherever the file lies, and takes
+ * .ts and .js as modules without a package.json that says so. */
 async function prepareImports(): Promise<void> {
   if (prepared) return;
   prepared = true;
   const runsTypeScript = process.execArgv.some((arg) => /\btsx\b/.test(arg));
   if (!runsTypeScript) (await import('tsx/esm/api')).register();
   const hook = `const parent = ${JSON.stringify(import.meta.url)};
-export const resolve = (name, context, next) =>
-  name === 'gradus' || name.startsWith('gradus/') ? next(name, { ...context, parentURL: parent }) : next(name, context);`;
+const isOurs = (name) => name === 'gradus' || name.startsWith('gradus/');
+const isCode = ({ url }) => /\\.[jt]s(\\?|$)/.test(url) && !url.includes('/node_modules/');
+export async function resolve(name, context, next) {
+  if (isOurs(name)) return await next(name, { ...context, parentURL: parent });
+  const found = await next(name, context);
+  return /^[./]|^file:/.test(name) && isCode(found) ? { ...found, format: 'module' } : found;
+}`;
   register(`data:text/javascript,${encodeURIComponent(hook)}`);
 }
 

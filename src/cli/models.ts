@@ -44,7 +44,13 @@ export function chooseModel(
   if (inputShape.length === 1) {
     const wide = samples < 2000 ? 64 : samples < 20_000 ? 128 : 256;
     const hidden = [...(asked.hidden ?? [wide, wide / 2])];
-    return { kind: 'mlp', inputs: inputShape[0], hidden, outputs, dropout: asked.dropout ?? 0.2 };
+    return {
+      kind: 'mlp',
+      inputs: inputShape[0],
+      hidden,
+      outputs,
+      dropout: asked.dropout ?? (info.classes.length ? 0.2 : 0),
+    };
   }
   const [channels, height, width] = inputShape;
   // Blocks halve the picture until about 4 pixels are left.

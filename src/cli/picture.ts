@@ -60,9 +60,12 @@ export async function drawReport(
       ...curves(history, classes.length ? 'accuracy' : 'rmse', classes.length ? 'Accuracy' : 'Root mean square error'),
     ],
   ];
+  const judged: string[] = [];
   if (score.matrix && score.matrix.labels.length <= 100)
-    rows.push([confusionMatrix(score.matrix, { title: `Confusion matrix (${part})` })]);
-  if (data instanceof PixelData && score.mistakes.length) rows.push([await mistakes(data, score, classes)]);
+    judged.push(confusionMatrix(score.matrix, { title: `Confusion matrix (${part})` }));
+  if (data instanceof PixelData && score.mistakes.length) judged.push(await mistakes(data, score, classes));
+  if (classes.length <= 12) rows.push(judged);
+  else rows.push(...judged.map((svg) => [svg]));
   if (!score.matrix) rows.push([ranked(score, data.labels, part)]);
   const subtitle = Object.entries(score.metrics)
     .map(([name, value]) => `${part} ${name} ${Number(value.toPrecision(4))}`)
@@ -78,17 +81,16 @@ export async function drawReport(
 }
 
 async function mistakes(data: PixelData, { mistakes }: Score, classes: readonly string[]): Promise<string> {
-  const images = mistakes.slice(0, 24).map(({ index, actual, predicted, confidence }): GridImage => {
+  const images = mistakes.slice(0, 18).map(({ index, actual, predicted, confidence }): GridImage => {
     const { channels, height, width } = data.code;
     return {
       image: { data: data.pixels(index), shape: [channels, height, width], dtype: 'uint8' },
       caption: `is ${printable(classes[actual], 20)}`,
-      note: `taken for ${printable(classes[predicted], 20)} (${Math.round(confidence * 100)} %)`,
+      note: `said ${printable(classes[predicted], 12)}, ${Math.round(confidence * 100)} %`,
     };
   });
   return await imageGrid(images, {
     title: `Wrong answers, the most confident first (${images.length} of ${mistakes.length})`,
-    columns: 8,
   });
 }
 

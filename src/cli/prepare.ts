@@ -15,6 +15,7 @@ export interface DataRequest extends SplitRequest {
   readonly target: string | undefined;
   readonly ignore: readonly string[];
   readonly categorical: readonly string[];
+  readonly numeric: readonly string[];
   readonly imageSize: readonly [number, number] | undefined;
   readonly strict: boolean;
 }

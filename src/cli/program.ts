@@ -1,5 +1,8 @@
 /** @file The command line: commands, options, help. The commands load their code when they run, so that help is quick. */
 import { Command, InvalidArgumentError, Option } from 'commander';
+import type { EvaluateFlags } from './commands/evaluate.ts';
+import type { InspectFlags } from './commands/inspect.ts';
+import type { PredictFlags } from './commands/predict.ts';
 import type { TrainFlags } from './commands/train.ts';
 import { imageSize, names, positive, shareOrPath, whole, widths } from './options.ts';
 import { hasColor } from './terminal.ts';
@@ -75,6 +78,12 @@ The task is decided by the data unless you name it:
     .option('--ignore <columns>', 'table: columns to leave out, a,b,c', names, [])
     .option('--categorical <columns>', 'table: columns whose numbers are names, a,b,c', names, [])
     .option(
+      '--numeric <columns>',
+      'table: columns to take as numbers though they look like numbering, a,b,c',
+      names,
+      [],
+    )
+    .option(
       '--model <file>',
       'a model of your own: a .ts or .js file whose default export is a Module class, or (info) => Module',
     )
@@ -82,7 +91,7 @@ The task is decided by the data unless you name it:
     .option('--width <n>', 'images: channels of the first block (default: 32)', whole(1))
     .option('--dropout <share>', 'share of activations dropped in training (default: 0.2)', dropout)
     .option('--workers <n>', 'images: threads that decode and augment image files', whole(0), 0)
-    .addOption(new Option('--device <name>', 'cpu, webgpu, or another provider of ONNX Runtime').default('cpu'))
+    .addOption(device())
     .option('--resume', 'go on with the run in --out, with its options; --epochs may be raised')
     .option('--overwrite', 'replace the run in --out')
     .option('--strict', 'make errors of warnings: unreadable images, classes of one sample, rows without target');
@@ -104,6 +113,87 @@ Ctrl-C saves a checkpoint and ends with code 130.`,
   return command.action(async (task: string, flags: TrainFlags) => {
     const { train } = await import('./commands/train.ts');
     await train(task, flags, typed(command));
+  });
+}
+
+const device = () => new Option('--device <name>', 'cpu, webgpu, or another provider of ONNX Runtime').default('cpu');
+
+function evaluateCommand(): Command {
+  const command = new Command('evaluate')
+    .summary('judge a kept model on data with known answers')
+    .description(
+      `Judges the model of a run on data with known answers: the test part of its own data, or what --data names.`,
+    )
+    .argument('<run>', 'folder of the run')
+    .option('-d, --data <path>', 'file or folder to judge it on (default: the test part that training held out)')
+    .option('--limit <n>', 'use at most n samples', whole(1))
+    .option('--mistakes <n>', 'list the n most confident wrong answers', whole(1))
+    .option('--strict', 'make errors of warnings: unreadable images, categories not seen in training')
+    .addOption(device());
+  common(command).addHelpText(
+    'after',
+    `
+Examples:
+  gradus evaluate runs/pets
+  gradus evaluate runs/pets --data more-pets/ --mistakes 10
+  gradus evaluate runs/churn --data held-out.csv --json`,
+  );
+  return command.action(async (run: string, flags: EvaluateFlags) => {
+    const { evaluate } = await import('./commands/evaluate.ts');
+    await evaluate(run, flags);
+  });
+}
+
+function predictCommand(): Command {
+  const command = new Command('predict')
+    .summary('ask a kept model about new images or rows')
+    .description(
+      `Says what the model of a run makes of new inputs: image files or folders of them for a model of images;
+CSV, TSV, JSON lines or Parquet files, or rows typed as JSON, for a model of tables.`,
+    )
+    .argument('<run>', 'folder of the run')
+    .argument('<input...>', 'images, folders, tables, or rows as JSON')
+    .option('--top <k>', 'classes to show with their probabilities', whole(1), 3)
+    .option('-o, --out <file>', 'write to a .csv or .jsonl file (csv: the rows with the prediction added)')
+    .option('--strict', 'make errors of warnings: unreadable images, categories not seen in training')
+    .addOption(device());
+  common(command).addHelpText(
+    'after',
+    `
+Examples:
+  gradus predict runs/pets photo.jpg holiday/
+  gradus predict runs/churn customers.csv --out answers.csv
+  gradus predict runs/churn '{"age": 41, "plan": "basic"}' --json   # one JSON object per line`,
+  );
+  return command.action(async (run: string, inputs: string[], flags: PredictFlags) => {
+    const { predict } = await import('./commands/predict.ts');
+    await predict(run, inputs, flags);
+  });
+}
+
+function inspectCommand(): Command {
+  const command = new Command('inspect')
+    .summary('look into a model file, a run or data')
+    .description(
+      `Says what is in a file or folder:
+  .onnx          operators, inputs and outputs, parameters, what can be trained and what not, and why
+  .safetensors   tensors with dtypes and shapes (nothing is loaded)
+  a run          task, data, model, options, results
+  data           classes and their samples, or columns and what they hold`,
+    )
+    .argument('<path>', 'file or folder')
+    .option('--all', 'leave nothing out of long lists');
+  common(command).addHelpText(
+    'after',
+    `
+Examples:
+  gradus inspect runs/pets
+  gradus inspect runs/pets/model.onnx
+  gradus inspect churn.csv`,
+  );
+  return command.action(async (path: string, flags: InspectFlags) => {
+    const { inspect } = await import('./commands/inspect.ts');
+    await inspect(path, flags);
   });
 }
 
@@ -130,7 +220,8 @@ Examples:
 
 Each command has its own help: gradus train --help`,
     );
-  program.addCommand(trainCommand());
+  for (const command of [trainCommand(), evaluateCommand(), predictCommand(), inspectCommand()])
+    program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   for (const command of program.commands) command.copyInheritedSettings(program);
   return program;

@@ -1,6 +1,6 @@
 /** @file The folder of a run: run.json, which holds all that is needed to evaluate, predict and go on. */
 import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { readFileBounded, writeFileAtomic } from '../train/files.ts';
 import { augmentations } from './data/augment.ts';
@@ -33,6 +33,7 @@ export const trainOptions = z.object({
   target: z.string().nullable(),
   ignore: z.array(z.string()),
   categorical: z.array(z.string()),
+  numeric: z.array(z.string()),
 });
 export type TrainOptions = z.infer<typeof trainOptions>;
 
@@ -93,10 +94,10 @@ const isOwn = (name: string): boolean =>
   );
 
 /**
- * Makes the folder of a new run ready.
+ * Looks whether a new run can be kept in a folder; nothing is changed yet.
  * @throws UsageError for a folder that holds a run (unless `overwrite`) or other files, or that cannot be written to.
  */
-export async function newRunFolder(folder: string, overwrite: boolean): Promise<void> {
+export async function checkRunFolder(folder: string, overwrite: boolean): Promise<void> {
   if (await isThere(folder)) {
     if ((await checkExists(folder)) === 'file') throw new UsageError(`--out ${folder} is a file; give a folder`);
     const names = await readdir(folder);
@@ -109,20 +110,30 @@ export async function newRunFolder(folder: string, overwrite: boolean): Promise<
       throw new UsageError(
         `--out ${folder} holds other files (${foreign.slice(0, 3).join(', ')}); give a new or empty folder`,
       );
-    if (overwrite) for (const name of names) await rm(join(folder, name), { recursive: true, force: true });
   }
-  await mkdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(
-      `--out ${folder} cannot be made (${cause.code ?? cause.message}); choose a folder you may write to`,
-      { cause },
-    );
+  let existing = resolve(folder);
+  while (!(await isThere(existing))) existing = dirname(existing);
+  if ((await checkExists(existing)) === 'file') throw new UsageError(`--out ${folder}: ${existing} is a file`);
+  await access(existing, constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
+    throw cannotWrite(folder, cause);
   });
-  await access(folder, constants.W_OK).catch((cause: NodeJS.ErrnoException) => {
-    throw new UsageError(
-      `--out ${folder} cannot be written to (${cause.code ?? cause.message}); choose another folder`,
-      { cause },
-    );
-  });
+}
+
+const cannotWrite = (folder: string, cause: NodeJS.ErrnoException): UsageError =>
+  new UsageError(
+    `--out ${folder} cannot be written to (${cause.code ?? cause.message}); choose a folder you may write to`,
+    { cause },
+  );
+
+/** Makes the folder of a new run, or empties it of the old one. */
+export async function makeRunFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true });
+    for (const name of await readdir(folder))
+      if (isOwn(name)) await rm(join(folder, name), { recursive: true, force: true });
+  } catch (cause) {
+    throw cannotWrite(folder, cause as NodeJS.ErrnoException);
+  }
 }
 
 /** `runs/<name of the data>`, numbered if there is one already. */

@@ -19,7 +19,8 @@ const isTypeScript = (url: string): boolean => /\.[cm]?tsx?(\?|$)/.test(url);
 
 /** A start script that lets the worker import TypeScript (tsx's own `--import` hook works in the main thread only). */
 function typeScriptStart(entry: URL): URL {
-  const api = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href;
+  // `require` names the CommonJS form, which cannot be loaded where the main thread itself runs under tsx.
+  const api = pathToFileURL(createRequire(import.meta.url).resolve('tsx/esm/api')).href.replace(/\.cjs$/, '.mjs');
   const code = `import { register } from ${JSON.stringify(api)}; register(); await import(${JSON.stringify(entry.href)});`;
   return new URL(`data:text/javascript,${encodeURIComponent(code)}`);
 }

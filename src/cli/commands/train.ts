@@ -11,9 +11,16 @@ import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo 
 import { drawPreview } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
 import { oneOf, UsageError } from '../problem.ts';
-import { freeRunFolder, newRunFolder, type RunRecord, readRun, type TrainOptions } from '../run-folder.ts';
+import {
+  checkRunFolder,
+  freeRunFolder,
+  makeRunFolder,
+  type RunRecord,
+  readRun,
+  type TrainOptions,
+} from '../run-folder.ts';
 import { formatMetric, showScore } from '../score.ts';
-import { count, formatTable, printable, shellWord, Terminal } from '../terminal.ts';
+import { count, formatTable, printable, shellWord, someOf, Terminal } from '../terminal.ts';
 import { optimizers, runTraining, schedules, type TrainingResult } from '../training.ts';
 import { packageVersion } from '../version.ts';
 
@@ -34,6 +41,7 @@ export interface TrainFlags {
   imageSize?: [number, number];
   ignore: string[];
   categorical: string[];
+  numeric: string[];
   model?: string;
   hidden?: number[];
   width?: number;
@@ -76,7 +84,7 @@ async function startNew(word: string, flags: TrainFlags, terminal: Terminal, sta
   const ownModel = flags.model === undefined ? undefined : await modelFile(flags.model);
   setDevice(flags.device);
   const folder = flags.out ?? (await freeRunFolder(flags.data));
-  if (!flags.preview) await newRunFolder(folder, flags.overwrite ?? false);
+  if (!flags.preview) await checkRunFolder(folder, flags.overwrite ?? false);
   const request = requestOf(flags);
   const prepared = await prepare(task, flags.data, request, terminal);
   if (flags.augment && !(prepared.train instanceof PixelData))
@@ -113,6 +121,7 @@ async function startNew(word: string, flags: TrainFlags, terminal: Terminal, sta
     results: {},
   };
   showModel(record, terminal);
+  await makeRunFolder(folder);
   await runAndShow(folder, record, prepared, model, false, terminal, flags.json ?? false, start);
 }
 
@@ -127,6 +136,7 @@ function requestOf(flags: TrainFlags): DataRequest {
     target: flags.target,
     ignore: flags.ignore,
     categorical: flags.categorical,
+    numeric: flags.numeric,
     imageSize: flags.imageSize,
     val: flags.val,
     test: flags.test,
@@ -161,7 +171,7 @@ function optionsOf(
     // A small data set needs enough steps per epoch.
     batchSize:
       flags.batchSize ??
-      Math.max(4, Math.min(defaults.batchSize, 2 ** Math.floor(Math.log2(Math.max(4, prepared.train.length / 8))))),
+      Math.max(4, Math.min(defaults.batchSize, 2 ** Math.floor(Math.log2(Math.max(8, prepared.train.length / 8))))),
     lr,
     optimizer: flags.optimizer,
     schedule: flags.schedule ?? 'onecycle',
@@ -186,6 +196,7 @@ function optionsOf(
     target: flags.target ?? null,
     ignore: flags.ignore,
     categorical: flags.categorical,
+    numeric: flags.numeric,
   };
 }
 
@@ -204,11 +215,16 @@ function showSplit({ task, train, val, test, classes }: Prepared, strict: boolea
   const rows = classes.map((name, c) => [printable(name, 40), ...counts.map((part) => part[c])]);
   if (classes.length <= 40) terminal.say(formatTable(['class', 'train', 'val', 'test'], rows));
   const totals = classes.map((_, c) => counts.reduce((sum, part) => sum + part[c], 0));
-  for (const [c, total] of totals.entries()) {
-    if (total >= 2) continue;
-    const text = `class '${printable(classes[c])}' has ${total === 0 ? 'no sample' : 'only one sample'}; nothing can be learnt or judged of it`;
-    if (strict) throw new UsageError(`${text}; add samples or remove the class`);
-    terminal.warn(`${text} (--strict makes this an error)`);
+  for (const [text, n] of [
+    ['no sample', 0],
+    ['only one sample', 1],
+  ] as const) {
+    const poor = classes.filter((_, c) => totals[c] === n);
+    if (poor.length === 0) continue;
+    const plural = poor.length > 1;
+    const told = `${plural ? 'classes' : 'class'} ${someOf(poor)} ${plural ? 'have' : 'has'} ${text}${plural ? ' each' : ''}; nothing can be learnt or judged of ${plural ? 'them' : 'it'}`;
+    if (strict) throw new UsageError(`${told}; add samples or remove the ${plural ? 'classes' : 'class'}`);
+    terminal.warn(`${told} (--strict makes this an error)`);
   }
   const [most, least] = [Math.max(...counts[0]), Math.min(...counts[0].filter((n) => n > 0))];
   if (most >= 5 * least)

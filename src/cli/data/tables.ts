@@ -23,6 +23,7 @@ export interface TableRequest extends SplitRequest {
   readonly task: 'classification' | 'regression' | undefined;
   readonly ignore: readonly string[];
   readonly categorical: readonly string[];
+  readonly numeric: readonly string[];
   readonly strict: boolean;
 }
 
@@ -116,6 +117,7 @@ function columnOptions(request: TableRequest, columns: readonly string[], path: 
   for (const [names, kind] of [
     [request.ignore, 'ignore'],
     [request.categorical, 'categorical'],
+    [request.numeric, 'numeric'],
   ] as const)
     for (const name of names) {
       if (!columns.includes(name))
@@ -125,6 +127,12 @@ function columnOptions(request: TableRequest, columns: readonly string[], path: 
       options[name] = { kind };
     }
   return options;
+}
+
+/** Whether a column only numbers its rows: named so, and different whole numbers in every row. */
+function isNumbering(name: string, cells: readonly unknown[]): boolean {
+  if (!/^(id|index|row|no|nr|number|unnamed.*|.*[_ -](id|index|number)|.*[a-z]Id)?$/i.test(name)) return false;
+  return cells.every((cell) => Number.isInteger(Number(cell))) && new Set(cells.map(String)).size === cells.length;
 }
 
 /** Prints columns with kind and missing values; returns the options that decide the same kinds. */
@@ -140,12 +148,13 @@ function describeColumns(
   for (const name of columns) {
     const cells = rows.map((row) => row[name]);
     const there = cells.filter((cell) => !isMissing(cell));
-    const kind: ColumnKind = options[name]?.kind ?? detectKind(cells);
+    const numbering = isNumbering(name, there);
+    const kind: ColumnKind = options[name]?.kind ?? (numbering ? 'ignore' : detectKind(cells));
     if (name !== target) decided[name] = { ...options[name], kind };
     const distinct = [...new Set(there.map(String))];
     lines.push([
       printable(name, 30),
-      name === target ? 'target' : kind === 'ignore' ? 'left out' : kind,
+      name === target ? 'target' : kind !== 'ignore' ? kind : numbering ? 'left out (numbering)' : 'left out',
       cells.length - there.length,
       distinct.length,
       printable(distinct.slice(0, 3).join(', '), 40),

@@ -1,0 +1,200 @@
+/** @file gradus predict: what a kept model says of new images or rows. */
+import { readdir } from 'node:fs/promises';
+import { extname, join } from 'node:path';
+import type { TableRow } from '../../data/index.ts';
+import { readImage } from '../../data/node.ts';
+import { FormatError } from '../../ir/errors.ts';
+import { type NDArray, sliceRow } from '../../ir/ndarray.ts';
+import { writeFileAtomic } from '../../train/files.ts';
+import { checkExists, imageExtensions } from '../data/detect.ts';
+import { tellUnreadable } from '../data/images.ts';
+import { normalized, toPixels } from '../data/pixels.ts';
+import type { ImageCode } from '../data/prepared.ts';
+import { asRows, checkRows, columnsOf, readTable } from '../data/tables.ts';
+import { type Kept, openRun } from '../kept.ts';
+import { UsageError } from '../problem.ts';
+import { type Outputs, outputsOf, probabilities } from '../score.ts';
+import { formatTable, printable, Terminal } from '../terminal.ts';
+import { evaluationBatch } from '../training.ts';
+
+export interface PredictFlags {
+  top: number;
+  out?: string;
+  device: string;
+  strict?: boolean;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+/** Something to predict for. */
+interface Item {
+  /** Path of the image, or place of the row. */
+  readonly input: string;
+  readonly row?: TableRow;
+}
+
+interface Answer {
+  readonly input: string;
+  /** Class name or number. */
+  readonly prediction: string | number;
+  /** Classes with their probabilities, the most probable first. */
+  readonly top?: readonly { readonly class: string; readonly probability: number }[];
+}
+
+export async function predict(run: string, inputs: readonly string[], flags: PredictFlags): Promise<void> {
+  const terminal = new Terminal(flags);
+  const kept = await openRun(run, flags.device, terminal);
+  const { preprocess } = kept.record;
+  if (flags.out !== undefined && !/\.(csv|jsonl)$/i.test(flags.out))
+    throw new UsageError(`--out ${flags.out}: expected a name that ends in .csv or .jsonl`);
+  let answers: Answer[];
+  let rows: readonly TableRow[] | undefined;
+  if (preprocess.kind === 'image') answers = await predictImages(kept, preprocess, inputs, flags, terminal);
+  else {
+    const items = await rowsOf(inputs);
+    rows = items.map(({ row }) => row ?? {});
+    answers = await predictRows(kept, items, rows, flags, terminal);
+  }
+  if (flags.out !== undefined) {
+    await writeFileAtomic(flags.out, /\.csv$/i.test(flags.out) ? toCsv(answers, rows) : toJsonl(answers));
+    terminal.say(`${answers.length} predictions written to ${flags.out}`);
+    return;
+  }
+  if (flags.json) process.stdout.write(toJsonl(answers));
+  else process.stdout.write(`${asText(answers)}\n`);
+}
+
+function asText(answers: readonly Answer[]): string {
+  const rest = Math.max(0, ...answers.map(({ top }) => (top?.length ?? 1) - 1));
+  const head = ['input', 'prediction', ...(answers[0]?.top ? ['probability'] : []), ...(rest ? ['then'] : [])];
+  const lines = answers.map(({ input, prediction, top }) => [
+    printable(input, 60),
+    typeof prediction === 'number' ? Number(prediction.toPrecision(6)) : printable(prediction, 40),
+    ...(top ? [top[0].probability.toFixed(3)] : []),
+    ...(rest && top
+      ? [
+          top
+            .slice(1)
+            .map((t) => `${printable(t.class, 20)} ${t.probability.toFixed(3)}`)
+            .join(', '),
+        ]
+      : []),
+  ]);
+  return formatTable(head, lines);
+}
+
+const toJsonl = (answers: readonly Answer[]): string => answers.map((answer) => `${JSON.stringify(answer)}\n`).join('');
+
+/** Rows as they came with the prediction behind them; for images the path and the prediction. */
+function toCsv(answers: readonly Answer[], rows: readonly TableRow[] | undefined): string {
+  const columns = rows ? columnsOf(rows) : ['input'];
+  const cell = (value: unknown): string => {
+    const text = value === null || value === undefined ? '' : String(value);
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const extra = answers.some(({ top }) => top) ? ['prediction', 'probability'] : ['prediction'];
+  const lines = answers.map((answer, i) => {
+    const own = rows ? columns.map((name) => rows[i][name]) : [answer.input];
+    return [...own, answer.prediction, ...(answer.top ? [answer.top[0].probability.toFixed(6)] : [])];
+  });
+  return [[...columns, ...extra], ...lines].map((line) => `${line.map(cell).join(',')}\n`).join('');
+}
+
+/** Answers out of the model's outputs. */
+function answersOf(inputs: readonly string[], outputs: Outputs, { info, scale }: Kept, most: number): Answer[] {
+  return inputs.map((input, i) => {
+    if (scale) return { input, prediction: outputs.data[i] };
+    const all = probabilities(outputs, i)
+      .map((probability, c) => ({ class: info.classes[c], probability }))
+      .sort((a, b) => b.probability - a.probability);
+    return { input, prediction: all[0].class, top: all.slice(0, Math.max(1, most)) };
+  });
+}
+
+const options = ({ record, scale }: Kept) => ({ batchSize: evaluationBatch(record.options.batchSize), scale });
+
+/** Image files named, and those within folders named. */
+async function imageFiles(inputs: readonly string[]): Promise<string[]> {
+  const files: string[] = [];
+  for (const input of inputs) {
+    if ((await checkExists(input)) === 'file') {
+      files.push(input);
+      continue;
+    }
+    const entries = await readdir(input, { withFileTypes: true, recursive: true });
+    const found = entries
+      .filter((e) => !e.isDirectory() && imageExtensions.includes(extname(e.name).toLowerCase()))
+      .map((e) => join(e.parentPath, e.name))
+      .sort();
+    if (found.length === 0) throw new UsageError(`${input} holds no images (${imageExtensions.join(' ')})`);
+    files.push(...found);
+  }
+  return files;
+}
+
+async function predictImages(
+  kept: Kept,
+  code: ImageCode,
+  inputs: readonly string[],
+  flags: PredictFlags,
+  terminal: Terminal,
+): Promise<Answer[]> {
+  const files = await imageFiles(inputs);
+  const unreadable: { name: string; reason: string }[] = [];
+  const readableFiles: string[] = [];
+  const images: NDArray[] = [];
+  for (const file of files) {
+    try {
+      images.push(normalized(toPixels(await readImage(file), 'hwc', code), code));
+      readableFiles.push(file);
+    } catch (error) {
+      if (!(error instanceof FormatError) || flags.strict) throw error;
+      unreadable.push({ name: file, reason: error.message });
+    }
+  }
+  tellUnreadable(unreadable, terminal);
+  if (images.length === 0) throw new UsageError('none of the images can be read');
+  const data = { length: images.length, get: (i: number) => ({ x: images[i] }) };
+  return answersOf(readableFiles, await outputsOf(kept.model, data, options(kept)), kept, flags.top);
+}
+
+/** Rows of the tables named, and rows typed as JSON: `{"a": 1}` or `[{"a": 1}, ...]`. */
+async function rowsOf(inputs: readonly string[]): Promise<Item[]> {
+  const items: Item[] = [];
+  for (const input of inputs) {
+    const typed = /^\s*[[{]/.test(input);
+    const rows = typed ? typedRows(input) : await readTable(input);
+    for (const [i, row] of rows.entries())
+      items.push({ input: typed && rows.length === 1 ? 'row' : `row ${i + 1}`, row });
+  }
+  return items;
+}
+
+function typedRows(text: string): TableRow[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UsageError(`the row ${printable(text)} is not JSON: ${(cause as Error).message}`, { cause });
+  }
+  return asRows(Array.isArray(value) ? value : [value], 'the rows given');
+}
+
+async function predictRows(
+  kept: Kept,
+  items: readonly Item[],
+  rows: readonly TableRow[],
+  flags: PredictFlags,
+  terminal: Terminal,
+): Promise<Answer[]> {
+  const { encoder } = kept;
+  if (!encoder) throw new UsageError('this run was not trained on a table');
+  if (rows.length === 0) throw new UsageError('there are no rows to predict for');
+  checkRows(rows, encoder, 'the input', flags.strict ?? false, terminal);
+  // Known answers in the file are not looked at; some may be of classes that the model has never seen.
+  const name = encoder.target?.name ?? '';
+  const { x } = encoder.transform(rows.map(({ [name]: _, ...rest }) => rest));
+  const data = { length: rows.length, get: (i: number) => ({ x: sliceRow(x, i) }) };
+  const inputs = items.map(({ input }) => input);
+  return answersOf(inputs, await outputsOf(kept.model, data, options(kept)), kept, flags.top);
+}
