@@ -70,11 +70,16 @@ export class EMA {
       throw new ArgumentError('EMA: the averages are in the module; call swap() again before training goes on');
     this.updates++;
     for (const pair of this.#pairs) pair.average.assign(this.#formula(pair));
-    if (isTracing())
-      onReplay(() => {
+    if (!isTracing()) return;
+    onReplay(
+      () => {
         this.updates++;
         this.#formula(this.#pairs[0]);
-      });
+      },
+      () => {
+        this.updates--;
+      },
+    );
   }
 
   /** All pairs follow the same formula with the same numbers, so they share the tape. */

@@ -120,6 +120,42 @@ describe('a compiled step', () => {
   );
 });
 
+describe('a step that fails', () => {
+  it('leaves everything as it was inside compile, and training can go on', async () => {
+    const a = tensor([1, 2], { requiresGrad: true });
+    const optimizer = optim.sgd([a], { lr: 0.1, momentum: 0.9 });
+    const body = async (x: Tensor, fails: boolean) => {
+      optimizer.zeroGrad();
+      const loss = a.mul(x).sum();
+      loss.backward();
+      await optimizer.step();
+      if (fails) throw new Error('out of luck');
+      return loss;
+    };
+    await expect(compile((x: Tensor) => body(x, true))(tensor([1, 1]))).rejects.toThrow('out of luck');
+    expect([...(await a.data())]).toEqual([1, 2]);
+    expect(optimizer.stepCount).toBe(0);
+    await body(tensor([1, 1]), false);
+    expect((await a.data())[0]).toBeCloseTo(0.9, 6);
+  });
+
+  it('does not count', async () => {
+    const a = tensor([1, 2], { requiresGrad: true });
+    const optimizer = optim.adam([a], { lr: 0.1 });
+    const stale = a.mul(2);
+    a.sum().backward();
+    await optimizer.step();
+    // The gradient of the next loss is built on elements that the first step has overwritten.
+    stale.square().sum().backward();
+    await expect(optimizer.step()).rejects.toThrow('have since been overwritten');
+    expect(optimizer.stepCount).toBe(1);
+    optimizer.zeroGrad();
+    a.sum().backward();
+    await optimizer.step();
+    expect((await a.data())[0]).toBeCloseTo(0.8, 5);
+  });
+});
+
 describe('parameter groups', () => {
   it('have hyper-parameters of their own', async () => {
     const [a, b] = [tensor([1, 1], { requiresGrad: true }), tensor([1, 1], { requiresGrad: true })];

@@ -185,7 +185,10 @@ export class Optimizer<H extends Hyper = Hyper> {
     this.#count(updates, 1);
     this.#assign(updates);
     if (isTracing()) {
-      onReplay(() => this.#advance(updates));
+      onReplay(
+        () => this.#advance(updates),
+        () => this.#count(updates, -1),
+      );
       return;
     }
     try {

@@ -73,5 +73,8 @@ export function takeAssignments(): Assignment[] {
 
 /** Puts assignments back after a failed realisation, so that nothing is half applied. */
 export function dropAssignments(assignments: readonly Assignment[]): void {
-  for (const { tensor, storage, requiresGrad } of assignments) tensor.value = storage.value(requiresGrad);
+  for (const { tensor, storage, requiresGrad } of assignments) {
+    tensor.value = storage.value(requiresGrad);
+    ownValue(tensor);
+  }
 }

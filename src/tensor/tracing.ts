@@ -3,7 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Leaf } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { getDevice } from '../runtime/device.ts';
-import { type Assignment, takeAssignments } from './assignments.ts';
+import { type Assignment, dropAssignments, takeAssignments } from './assignments.ts';
 import { discardBackward } from './autograd.ts';
 import { fromData } from './creation.ts';
 import type { Executable } from './executable.ts';
@@ -16,6 +16,8 @@ export type Traceable = Tensor | readonly Tensor[] | Readonly<Record<string, Ten
 
 interface Trace {
   readonly hooks: (() => void)[];
+  /** What puts things back if the trace fails. */
+  readonly undo: (() => void)[];
 }
 
 let current: Trace | null = null;
@@ -25,9 +27,13 @@ export function isTracing(): boolean {
   return current !== null;
 }
 
-/** Registers what must happen before each further run of the function being traced (the next step number, say). */
-export function onReplay(hook: () => void): void {
+/**
+ * Registers what must happen before each further run of the function being traced (the next step number, say), and what
+ * takes the first time back if tracing fails.
+ */
+export function onReplay(hook: () => void, undo: () => void): void {
   current?.hooks.push(hook);
+  current?.undo.push(undo);
 }
 
 interface Entry {
@@ -78,18 +84,41 @@ async function trace(
 ): Promise<Entry> {
   if (current) throw new ArgumentError('a compiled function cannot be called while another is being traced');
   await flushPending(args);
-  const trace: Trace = { hooks: [] };
-  let result: Traceable;
+  const trace: Trace = { hooks: [], undo: [] };
   const inputs: Tensor[] = [];
   for (const t of args) inputs.push(await placeholder(t));
   current = trace;
+  let result: Traceable;
   try {
     result = await fn(...inputs);
+  } catch (error) {
+    // What it has assigned before it failed must not happen later.
+    abandon(trace, takeAssignments());
+    throw error;
   } finally {
     current = null;
     discardBackward();
   }
   const assignments = takeAssignments();
+  try {
+    return await build(trace, inputs, result, assignments);
+  } catch (error) {
+    abandon(trace, assignments);
+    throw error;
+  }
+}
+
+function abandon(trace: Trace, assignments: readonly Assignment[]): void {
+  dropAssignments(assignments);
+  for (const undo of trace.undo) undo();
+}
+
+async function build(
+  trace: Trace,
+  inputs: readonly Tensor[],
+  result: Traceable,
+  assignments: readonly Assignment[],
+): Promise<Entry> {
   const { outputs, rebuild } = unpack(result);
   const plan = prepare(
     outputs.map((t) => t.value),
