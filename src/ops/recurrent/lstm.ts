@@ -72,16 +72,16 @@ function backward(pass: Pass): PassGradients {
   const rest = pass.active ? perStep(pass, whileActive(pass, zerosOf(pass.active, pass.active.shape), 1)) : null;
 
   const zero = zerosOf(y, [pass.batch, pass.hidden]);
-  let carried: Value | null = pass.dh;
+  // The gradient of a step's own output enters as the bias of the product that brings the later steps' gradient.
+  let dh: Value = plus(pass.dh, dyAt?.[steps - 1] ?? null) ?? zero;
   let dc: Value | null = pass.dc;
   const dGates: Value[] = [];
   for (let s = steps - 1; s >= 0; s--) {
-    const dh: Value = plus(carried, dyAt?.[s] ?? null) ?? zero;
     const cell: Value = plus(dc, mul(dh, toCell[s])) ?? zero;
     const d = mul(concat(cell, dh, cell, cell, { axis: 1 }), toGates[s]);
     dGates.unshift(d);
-    const back = gemm(d, r);
-    carried = rest ? add(back, mul(dh, rest[s])) : back;
+    const back = gemm(d, r, s > 0 ? dyAt?.[s - 1] : undefined);
+    dh = rest ? add(back, mul(dh, rest[s])) : back;
     dc = mul(cell, forgetAt[s]);
   }
   const all = concat(...dGates, { axis: 0 });
@@ -92,7 +92,7 @@ function backward(pass: Pass): PassGradients {
     dr: gemm(all, before, { transA: 1 }),
     dwb: bias,
     drb: bias,
-    dh0: carried ?? zero,
+    dh0: dh,
     dc0: dc ?? zero,
   };
 }
