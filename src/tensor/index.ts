@@ -4,6 +4,7 @@ export { backward, checkpoint, enableGrad, grad, noGrad } from './autograd.ts';
 export * from './compare.ts';
 export { clone } from './convert.ts';
 export * from './creation.ts';
+export { type CustomFunction, customGradient } from './custom-gradient.ts';
 export { setDebug } from './debug.ts';
 export * from './indexing.ts';
 export type { Dims, Indices } from './lift.ts';
