@@ -20,6 +20,7 @@ export * from './gather.ts';
 export * from './gelu.ts';
 export * from './generate.ts';
 export * from './hash-random.ts';
+export * from './linear-attention.ts';
 export * from './loss.ts';
 export * from './matmul.ts';
 export * from './movement.ts';

@@ -426,6 +426,14 @@ def products():
            fn=lambda x, w: (F.conv1d(F.pad(x, [2, 0]), w, groups=3), F.pad(x, [2, 0])[..., 5:]))
     f.case("CausalConvWithState", [normal(2, 3, 2), normal(3, 1, 4), normal(3), normal(2, 3, 3)], {"activation": "silu"}, outputs=2, opset=27,
            fn=lambda x, w, b, p: (F.silu(F.conv1d(torch.cat([p, x], 2), w, b, groups=3)), torch.cat([p, x], 2)[..., 2:]))
+    heads = {"q_num_heads": 4, "kv_num_heads": 2}
+    q, k, v, state = normal(2, 3, 8), normal(2, 3, 4), normal(2, 3, 6), normal(2, 2, 2, 3)
+    for rule, past, decay, beta in [("linear", None, None, None), ("linear", state, None, None), ("gated", None, uniform(2, 3, 4, low=-1), None),
+                                    ("delta", state, None, uniform(2, 3, 2)), ("gated_delta", state, uniform(2, 3, 2, low=-1), uniform(2, 3, 1))]:
+        inputs = [q, k, v, past, decay, beta]
+        while inputs[-1] is None: inputs.pop()
+        f.case("LinearAttention", inputs, {**heads, "update_rule": rule}, outputs=2, opset=27)
+    f.case("LinearAttention", [q, k, v], {**heads, "update_rule": "linear", "scale": 0.5}, outputs=2, opset=27)
     f.case("DynamicQuantizeLinear", [values([0.1, -3.0, 9.0])], outputs=3, grad=())
     f.write()
 
