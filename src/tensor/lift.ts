@@ -1,5 +1,5 @@
 /** @file Small helpers of the tensor operations: constants, casts, axes, indices. */
-import { type DType, dtypes, isFloat } from '../ir/dtype.ts';
+import { type DType, dtypes, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
 import { formatShape, normalizeAxes, normalizeAxis } from '../ir/shape.ts';
@@ -7,6 +7,7 @@ import { cast } from '../ops/cast.ts';
 import { ints } from '../ops/movement.ts';
 import { tensor } from './creation.ts';
 import { type NestedNumbers, Tensor } from './tensor.ts';
+import { onReplayArgument } from './tracing.ts';
 
 /** One dimension or several; negative ones count from the end. */
 export type Dims = number | readonly number[];
@@ -81,18 +82,21 @@ function wrapIndices(index: NestedNumbers, name: string, size: number | undefine
 }
 
 /**
- * Checks indices whose elements are at hand while tracing (a batch of labels, token ids); computed ones are left to the
- * engine, which refuses those beyond `size` but lets negative ones count from the end.
+ * Checks indices whose elements are at hand (a batch of labels, token ids), also in later runs of a compiled function;
+ * computed ones are left to the engine, which refuses those beyond `size` but lets negative ones count from the end.
  * @throws ArgumentError for an index outside of [0, size) other than `allowed`.
  */
 export function checkIndices(index: Tensor, size: number, name: string, what: string, allowed?: number): void {
+  const check = (data: NumericArray) => {
+    for (let i = 0; i < data.length; i++)
+      if ((data[i] < 0 || data[i] >= size) && data[i] !== allowed)
+        throw new ArgumentError(
+          `${name}: ${what} ${data[i]} at position ${i} is out of range; expected 0 to ${size - 1}${allowed === undefined ? '' : `, or ${allowed} to be ignored (ignoreIndex)`}`,
+        );
+  };
   const data = index.value.constant ?? index.storage?.host;
-  if (!data) return;
-  for (let i = 0; i < data.length; i++)
-    if ((data[i] < 0 || data[i] >= size) && data[i] !== allowed)
-      throw new ArgumentError(
-        `${name}: ${what} ${data[i]} at position ${i} is out of range; expected 0 to ${size - 1}${allowed === undefined ? '' : `, or ${allowed} to be ignored (ignoreIndex)`}`,
-      );
+  if (data) check(data);
+  onReplayArgument(index, check);
 }
 
 /** @throws ShapeError unless the tensor has `rank` dimensions. */

@@ -1,4 +1,5 @@
 /** @file compile: a function of tensors traced once per input signature, then replayed without building graph. */
+import type { NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Leaf } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
@@ -18,6 +19,15 @@ interface Trace {
   readonly hooks: (() => void)[];
   /** What puts things back if the trace fails. */
   readonly undo: (() => void)[];
+  /** The tensors that stand for the arguments. */
+  readonly inputs: readonly Tensor[];
+  readonly checks: ArgumentCheck[];
+}
+
+/** What must hold of an argument's elements in every run. */
+interface ArgumentCheck {
+  readonly argument: number;
+  readonly check: (data: NumericArray) => void;
 }
 
 let current: Trace | null = null;
@@ -36,7 +46,17 @@ export function onReplay(hook: () => void, undo: () => void): void {
   current?.undo.push(undo);
 }
 
+/**
+ * Lets `check` see the elements of a compiled function's argument in each further run (labels in range, say). Tensors that
+ * are no arguments are left alone.
+ */
+export function onReplayArgument(tensor: Tensor, check: (data: NumericArray) => void): void {
+  const argument = current?.inputs.findIndex((input) => input.storage === tensor.storage) ?? -1;
+  if (argument >= 0) current?.checks.push({ argument, check });
+}
+
 interface Entry {
+  readonly checks: readonly ArgumentCheck[];
   readonly executable: Executable;
   readonly leaves: Leaf[];
   readonly parameters: readonly (number | null)[];
@@ -84,9 +104,9 @@ async function trace(
 ): Promise<Entry> {
   if (current) throw new ArgumentError('a compiled function cannot be called while another is being traced');
   await flushPending(args);
-  const trace: Trace = { hooks: [], undo: [] };
   const inputs: Tensor[] = [];
   for (const t of args) inputs.push(await placeholder(t));
+  const trace: Trace = { hooks: [], undo: [], inputs, checks: [] };
   current = trace;
   let result: Traceable;
   try {
@@ -135,6 +155,7 @@ async function build(
     leaves: [...plan.leaves],
     parameters,
     hooks: trace.hooks,
+    checks: trace.checks,
     assignments,
     rebuild,
     device: getDevice(),
@@ -161,6 +182,10 @@ function unpack(result: Traceable): { outputs: readonly Tensor[]; rebuild: Entry
 
 async function replay(entry: Entry, args: readonly Tensor[]): Promise<Traceable> {
   if (args.some((t) => !t.storage)) await flushPending(args);
+  for (const { argument, check } of entry.checks) {
+    const data = args[argument].storage?.host;
+    if (data) check(data);
+  }
   for (const hook of entry.hooks) hook();
   entry.leaves.forEach((leaf, i) => {
     const argument = entry.parameters[i];

@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import * as F from '../nn/functional/index.ts';
+import * as optim from '../optim/index.ts';
+import { compile, manualSeed, noGrad, ones, type Tensor, tensor, zeros } from './index.ts';
+
+const counting = () => {
+  let traces = 0;
+  const double = compile((x: Tensor) => {
+    traces++;
+    return x.mul(2);
+  });
+  return { double, traces: () => traces };
+};
+
+describe('compile', () => {
+  it('traces once per signature', async () => {
+    const { double, traces } = counting();
+    expect(await (await double(tensor([1, 2]))).array()).toEqual([2, 4]);
+    expect(await (await double(tensor([3, 4]))).array()).toEqual([6, 8]);
+    expect(traces()).toBe(1);
+    expect(await (await double(tensor([[5]]))).array()).toEqual([[10]]);
+    expect(traces()).toBe(2);
+  });
+
+  it('takes lazy arguments and gives several results', async () => {
+    const both = compile((x: Tensor, y: Tensor) => ({ sum: x.add(y), product: x.mul(y) }));
+    for (const k of [1, 2]) {
+      const { sum, product } = await both(tensor([1, 2]).mul(k), tensor([3, 4]).add(k));
+      expect(await sum.array()).toEqual([k + 3 + k, 2 * k + 4 + k]);
+      expect(await product.array()).toEqual([k * (3 + k), 2 * k * (4 + k)]);
+    }
+  });
+
+  it('moves parameters and step numbers on as the plain loop does', async () => {
+    const train = async (compiled: boolean) => {
+      const w = tensor([1, -2, 3], { requiresGrad: true });
+      const optimizer = optim.adamw([w], { lr: 0.1 });
+      const schedule = optim.exponentialLR({ gamma: 0.5 })(optimizer);
+      const step = async (x: Tensor) => {
+        optimizer.zeroGrad();
+        const loss = w.mul(x).square().sum();
+        loss.backward();
+        await optimizer.step();
+        return loss;
+      };
+      const run = compiled ? compile(step) : step;
+      const losses: number[] = [];
+      for (let i = 0; i < 5; i++) {
+        losses.push(await (await run(tensor([1, 2, i]))).item());
+        schedule.step();
+      }
+      return { losses, w: await w.array() };
+    };
+    expect(await train(true)).toEqual(await train(false));
+  });
+
+  it('draws new random numbers in every run, the same ones for the same seed', async () => {
+    const draw = compile((x: Tensor) => F.dropout(x, { p: 0.5, training: true }));
+    const series = async () => {
+      manualSeed(4);
+      const rows: string[] = [];
+      for (let i = 0; i < 3; i++) rows.push((await (await draw(ones([32]))).data()).join());
+      return rows;
+    };
+    const first = await series();
+    expect(new Set(first).size).toBe(3);
+    expect(await series()).toEqual(first);
+  });
+
+  it('checks labels in every run, not only in the first', async () => {
+    const loss = compile((logits: Tensor, labels: Tensor) => F.crossEntropy(logits, labels));
+    const labels = (...values: number[]) => tensor(values, { dtype: 'int64' });
+    await loss(zeros([2, 3]), labels(0, 2));
+    await expect(loss(zeros([2, 3]), labels(0, -1))).rejects.toThrow(
+      /crossEntropy: class index -1 at position 1 is out of range/,
+    );
+    await expect(loss(zeros([2, 3]), labels(3, 0))).rejects.toThrow(/class index 3 at position 0/);
+    expect(await (await loss(zeros([2, 3]), labels(1, -100))).item()).toBeCloseTo(Math.log(3), 6);
+  });
+
+  it('says so when the function reads elements, and leaves nothing behind', async () => {
+    const w = tensor([1, 2], { requiresGrad: true });
+    const bad = compile(async (x: Tensor) => {
+      noGrad(() => w.assign(w.add(x)));
+      await x.sum().item();
+      return x;
+    });
+    await expect(bad(tensor([1, 1]))).rejects.toThrow(/cannot be read while compile\(\) traces/);
+    expect(await w.array()).toEqual([1, 2]);
+  });
+
+  it('lets other tasks compute meanwhile', async () => {
+    const slow = compile(async (x: Tensor) => {
+      await Promise.resolve();
+      return x.add(1);
+    });
+    const [a, b] = await Promise.all([slow(tensor([1])), tensor([2]).mul(3).array()]);
+    expect(await a.array()).toEqual([2]);
+    expect(b).toEqual([6]);
+  });
+});
