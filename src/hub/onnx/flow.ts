@@ -1,6 +1,5 @@
 /** @file Where gradients can flow in an imported graph: which initializers can be trained, and why the others cannot. */
 import { dtypeFromOnnx, isFloat } from '../../ir/dtype.ts';
-import { fromRaw } from '../../ir/onnx/elements.ts';
 import type { TensorProto } from '../../ir/onnx/proto.ts';
 import type { Body, Step } from './program.ts';
 
@@ -189,8 +188,10 @@ function verdict(name: string, tensor: TensorProto, flow: Flow): Verdict {
   return { role: 'constant', reason: 'no gradient leads to it: the outputs do not depend on it, or only in steps' };
 }
 
-/** Attention masks are added as -infinity or the lowest number. */
-function holdsMask({ dataType, rawData, dims }: TensorProto): boolean {
-  if (dataType !== 1 || !rawData || dims.length < 2) return false;
-  return fromRaw('float32', rawData).some((v) => v < -1e30);
+/** Attention masks are added as -infinity or the lowest number. Tensors that are called weights are not searched. */
+function holdsMask({ name, dataType, rawData, dims }: TensorProto): boolean {
+  if (dataType !== 1 || !rawData || dims.length < 2 || /weight|bias|kernel|onnx::/i.test(name)) return false;
+  const view = new DataView(rawData.buffer, rawData.byteOffset, rawData.byteLength);
+  for (let at = 0; at < view.byteLength; at += 4) if (view.getFloat32(at, true) < -1e30) return true;
+  return false;
 }

@@ -115,6 +115,22 @@ describe('contradictions', () => {
     expect(await net.forward(ones([2])).array()).toEqual([64, 64]);
   });
 
+  it('weights held by Constant nodes are parameters where there are no others', async () => {
+    const value: AttributeProto = { name: 'value', type: AttributeType.TENSOR, t: floats('', 3, 4) };
+    const g = graph([node('Constant', [], ['w'], [value]), node('Mul', ['x', 'w'], ['y'])]);
+    const net = await load(g);
+    net.parameters()[0].setData(Float32Array.of(5, 6));
+    expect(await net.forward(ones([2])).array()).toEqual([5, 6]);
+    const again = await OnnxModel.load(await net.save(null));
+    expect(await again.forward(ones([2])).array()).toEqual([5, 6]);
+    const other = await load({
+      ...g,
+      node: [...g.node.slice(0, 1), node('Add', ['w', 'v'], ['s']), node('Mul', ['x', 's'], ['y'])],
+      initializer: [floats('v', 1, 1)],
+    });
+    expect(other.namedParameters().map(([name]) => name)).toEqual(['v']);
+  });
+
   it('an operator whose name is missing', async () => {
     await expect(load(graph([node('', ['x'], ['y'])]))).rejects.toThrow(FormatError);
   });

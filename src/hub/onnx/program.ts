@@ -208,17 +208,21 @@ export function* allSteps(body: Body): Generator<Step> {
   }
 }
 
+const floatCodes = [1, 10, 11, 16];
+const holdsWeights = ({ dims, dataType }: TensorProto) =>
+  floatCodes.includes(dataType) && dims.reduce((n, d) => n * d, 1) > 1;
+
 /**
- * Float tensors that Constant nodes hold, as initializers: some exporters write weights so.
- * @returns the graph's initializers and those, by name.
+ * The graph's initializers by name. Where no initializer is floating point, tensors of Constant nodes take their place: some
+ * exporters write weights so.
  */
 export function weightsOf(model: ModelProto): Map<string, TensorProto> {
   const weights = new Map(model.graph.initializer.map((t) => [t.name, t]));
+  if (model.graph.initializer.some(holdsWeights)) return weights;
   for (const { opType, domain, output, attribute } of model.graph.node) {
     const t = attribute[0]?.type === AttributeType.TENSOR ? attribute[0].t : undefined;
-    if (opType !== 'Constant' || standardDomain(domain) !== '' || !t || !output[0]) continue;
-    const count = t.dims.reduce((n, d) => n * d, 1);
-    if ([1, 10, 11, 16].includes(t.dataType) && count > 1) weights.set(output[0], t);
+    if (opType === 'Constant' && standardDomain(domain) === '' && t && output[0] && holdsWeights(t))
+      weights.set(output[0], t);
   }
   return weights;
 }

@@ -48,6 +48,8 @@ export function traceBody(body: Body, scope: Scope, options: TraceOptions): Valu
       scope.set(tensor.name, Value.constant(dtype, shape, data));
     }
   for (const step of body.steps) {
+    // A Constant that is kept as a parameter.
+    if (step.type === 'Constant' && scope.get(step.outputs[0])) continue;
     try {
       traceStep(step, scope, options);
     } catch (error) {
