@@ -7,6 +7,12 @@ export function encodeNumber(value: number, dtype: DType): number {
   return dtype === 'bfloat16' ? toBfloat16(value) : value;
 }
 
+/** The number that an array of the dtype holds: itself, or what the bits of a 16-bit float mean. */
+export function decodeNumber(element: number, dtype: DType): number {
+  if (dtype === 'float16') return fromFloat16(element);
+  return dtype === 'bfloat16' ? fromBfloat16(element) : element;
+}
+
 const single = new Float32Array(1);
 const bits = new Uint32Array(single.buffer);
 

@@ -1,6 +1,7 @@
 /** @file Tensors from data: tensor, zeros, ones, full, arange, linspace, eye. */
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
+import { encodeNumber } from '../ir/half.ts';
 import { formatShape, type Shape, sizeOf } from '../ir/shape.ts';
 import { ownValue } from './autograd.ts';
 import { Storage } from './storage.ts';
@@ -20,6 +21,8 @@ const dtypeOfArray = (data: NumericArray): DType => {
   if (data instanceof Uint16Array) return 'uint16';
   return data instanceof Int8Array ? 'int8' : 'uint8';
 };
+
+const isHalf = (dtype: DType) => dtype === 'float16' || dtype === 'bfloat16';
 
 function checkShape(shape: Shape): void {
   for (const dim of shape)
@@ -62,15 +65,22 @@ function shapeOf(data: NestedNumbers): number[] {
   return shape;
 }
 
-function fill(data: NestedNumbers, shape: Shape, axis: number, out: NumericArray, offset: number): number {
+function fill(
+  data: NestedNumbers,
+  shape: Shape,
+  axis: number,
+  out: NumericArray,
+  offset: number,
+  dtype: DType,
+): number {
   if (!isNested(data)) {
     if (axis !== shape.length) throw new ShapeError(`nested arrays are ragged: expected shape ${formatShape(shape)}`);
-    out[offset] = Number(data);
+    out[offset] = encodeNumber(Number(data), dtype);
     return offset + 1;
   }
   if (data.length !== shape[axis])
     throw new ShapeError(`nested arrays are ragged: axis ${axis} has ${data.length} and ${shape[axis]} entries`);
-  for (const item of data) offset = fill(item, shape, axis + 1, out, offset);
+  for (const item of data) offset = fill(item, shape, axis + 1, out, offset, dtype);
   return offset;
 }
 
@@ -85,7 +95,10 @@ export function tensor(data: NestedNumbers | NumericArray, options: TensorOption
     const dtype = options.dtype ?? dtypeOfArray(data);
     const ArrayType = dtypes[dtype].array;
     const copy = new ArrayType(data.length);
-    copy.set(data);
+    // 16-bit floats come as numbers to be rounded, or as their bits.
+    if (isHalf(dtype) && !(data instanceof Uint16Array))
+      for (let i = 0; i < data.length; i++) copy[i] = encodeNumber(data[i], dtype);
+    else copy.set(data);
     return fromData(copy, options.shape ?? [data.length], { ...options, dtype });
   }
   const inferred = shapeOf(data);
@@ -93,7 +106,7 @@ export function tensor(data: NestedNumbers | NumericArray, options: TensorOption
   while (isNested(first)) first = first[0] ?? 0;
   const dtype = options.dtype ?? (typeof first === 'boolean' ? 'bool' : 'float32');
   const out = new dtypes[dtype].array(sizeOf(inferred));
-  fill(data, inferred, 0, out, 0);
+  fill(data, inferred, 0, out, 0, dtype);
   return fromData(out, options.shape ?? inferred, { ...options, dtype });
 }
 
@@ -101,7 +114,7 @@ export function tensor(data: NestedNumbers | NumericArray, options: TensorOption
 export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
   checkShape(shape);
   const dtype = options.dtype ?? 'float32';
-  const make = () => new dtypes[dtype].array(sizeOf(shape)).fill(value);
+  const make = () => new dtypes[dtype].array(sizeOf(shape)).fill(encodeNumber(value, dtype));
   return fromData(make, shape, { ...options, dtype });
 }
 
@@ -141,7 +154,7 @@ export function arange(start: number, end?: number, step = 1, options: TensorOpt
   const whole = Number.isInteger(from) && Number.isInteger(to) && Number.isInteger(step);
   const dtype = options.dtype ?? (whole ? 'int64' : 'float32');
   const data = new dtypes[dtype].array(count);
-  for (let i = 0; i < count; i++) data[i] = from + i * step;
+  for (let i = 0; i < count; i++) data[i] = encodeNumber(from + i * step, dtype);
   return fromData(data, [count], { ...options, dtype });
 }
 
@@ -150,7 +163,8 @@ export function linspace(start: number, end: number, steps: number, options: Ten
   const dtype = options.dtype ?? 'float32';
   checkShape([steps]);
   const data = new dtypes[dtype].array(steps);
-  for (let i = 0; i < steps; i++) data[i] = steps === 1 ? start : start + ((end - start) * i) / (steps - 1);
+  for (let i = 0; i < steps; i++)
+    data[i] = encodeNumber(steps === 1 ? start : start + ((end - start) * i) / (steps - 1), dtype);
   return fromData(data, [steps], { ...options, dtype });
 }
 
@@ -159,6 +173,6 @@ export function eye(rows: number, columns = rows, options: TensorOptions = {}): 
   checkShape([rows, columns]);
   const dtype = options.dtype ?? 'float32';
   const data = new dtypes[dtype].array(rows * columns);
-  for (let i = 0; i < Math.min(rows, columns); i++) data[i * columns + i] = 1;
+  for (let i = 0; i < Math.min(rows, columns); i++) data[i * columns + i] = encodeNumber(1, dtype);
   return fromData(data, [rows, columns], { ...options, dtype });
 }

@@ -1,6 +1,7 @@
 /** @file What operations accept: tensors, and numbers that become constants or per-run scalars. */
 import { type DType, dtypes, isFloat } from '../ir/dtype.ts';
 import { constant, Value } from '../ir/graph.ts';
+import { encodeNumber } from '../ir/half.ts';
 import { cast } from '../ops/cast.ts';
 import { ScalarLeaf } from './storage.ts';
 import { Tensor } from './tensor.ts';
@@ -41,7 +42,7 @@ export class ScalarTape implements ScalarRecorder {
     const known = this.#values[this.#at++];
     const leaf = known?.leaf;
     if (leaf instanceof ScalarLeaf && leaf.dtype === dtype) {
-      leaf.data[0] = number;
+      leaf.data[0] = encodeNumber(number, dtype);
       return known;
     }
     const value = Value.input({ dtype, shape: [] }, new ScalarLeaf(dtype, number));

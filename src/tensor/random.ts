@@ -1,6 +1,7 @@
 /** @file Random tensors, and seeds for randomness inside programs. One generator; the same seed gives the same run. */
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { Value } from '../ir/graph.ts';
+import { encodeNumber } from '../ir/half.ts';
 import { Random } from '../ir/random.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
 import { setSeedSource } from '../ops/dropout.ts';
@@ -51,7 +52,7 @@ function fillLazily(shape: Shape, dtype: DType, next: (random: Random) => number
   const random = nextStream();
   return () => {
     const data = new dtypes[dtype].array(sizeOf(shape));
-    for (let i = 0; i < data.length; i++) data[i] = next(random);
+    for (let i = 0; i < data.length; i++) data[i] = encodeNumber(next(random), dtype);
     return data;
   };
 }

@@ -3,6 +3,7 @@ import { arenaOf } from '../compiler/loops/arena.ts';
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { EngineError, StaleTensorError } from '../ir/errors.ts';
 import { type Leaf, Value } from '../ir/graph.ts';
+import { encodeNumber } from '../ir/half.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import type { Engine, EngineTensor } from '../runtime/engine.ts';
 
@@ -207,7 +208,7 @@ export class ScalarLeaf implements Leaf {
 
   constructor(dtype: DType, value: number, redraw: (() => number) | null = null) {
     this.dtype = dtype;
-    this.data = new dtypes[dtype].array(1).fill(value);
+    this.data = new dtypes[dtype].array(1).fill(encodeNumber(value, dtype));
     this.redraw = redraw;
   }
 

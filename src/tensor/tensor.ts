@@ -2,6 +2,7 @@
 import { type DType, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
+import { decodeNumber } from '../ir/half.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import { ArrayMethods } from './array-methods.ts';
 import { forgetAssignment, recordAssignment } from './assignments.ts';
@@ -141,14 +142,15 @@ export class Tensor extends ArrayMethods {
   async item(): Promise<number> {
     if (this.numel() !== 1)
       throw new ShapeError(`item() needs exactly one element, found shape ${formatShape(this.shape)}`);
-    return (await this.data())[0];
+    return decodeNumber((await this.data())[0], this.dtype);
   }
 
   /** Elements as nested arrays (booleans for bool tensors). */
   async array(): Promise<NestedNumbers> {
     const data = await this.data();
     const read = (axis: number, offset: number, size: number): NestedNumbers => {
-      if (axis === this.ndim) return this.dtype === 'bool' ? data[offset] !== 0 : data[offset];
+      if (axis === this.ndim)
+        return this.dtype === 'bool' ? data[offset] !== 0 : decodeNumber(data[offset], this.dtype);
       const step = this.shape[axis] ? size / this.shape[axis] : 0;
       return Array.from({ length: this.shape[axis] }, (_, i) => read(axis + 1, offset + i * step, step));
     };
