@@ -27,10 +27,13 @@ function foldCast([x]: readonly Value[], _attrs: Attrs, output: { dtype: DType }
     const v = from[i];
     if (info.kind === 'bool') out[i] = v === 0 ? 0 : 1;
     else if (info.kind === 'float') out[i] = v;
-    else out[i] = info.bytes === 8 ? Math.trunc(v) : wrap(v, info.bytes * 8, info.kind === 'int');
+    else out[i] = info.bytes === 8 ? toInt64(v) : wrap(v, info.bytes * 8, info.kind === 'int');
   }
   return out;
 }
+
+/** Infinities and NaN become the lowest number, as in the engine. */
+const toInt64 = (v: number) => (Number.isFinite(v) ? Math.trunc(v) : -(2 ** 63));
 
 /** Converts elements to `to` (a dtype name). Gradients are cast back; none flows through integers. */
 export const cast = defineOp('Cast', {

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { OnnxModel } from '../../src/hub/onnx/index.ts';
-import { sgd } from '../../src/optim/index.ts';
-import { fromData, type Tensor } from '../../src/tensor/index.ts';
+import { functional } from '../../src/nn/index.ts';
+import { adam, sgd } from '../../src/optim/index.ts';
+import { compile, fromData, type Tensor } from '../../src/tensor/index.ts';
 import { closeTo, fixture, loadFixture } from './onnx-fixtures.ts';
 
 async function gradientsMatch(name: string) {
@@ -98,5 +99,49 @@ describe('training an imported model', () => {
     const again = await OnnxModel.load(join(folder, 'trained.onnx'));
     await closeTo(again.forward(x), after, 1e-6, 'after loading again');
     await rm(folder, { recursive: true });
+  });
+
+  it('a compiled step trains the whole network; its loss falls, running statistics move', async () => {
+    const golden = await loadFixture('resnet18-train');
+    const net = await OnnxModel.load(fixture('resnet18-train.onnx'));
+    const optimizer = adam(net.parameters(), { lr: 1e-2 });
+    const x = golden.tensor('input.image');
+    const labels = fromData(Float64Array.from([0, 1, 2, 3, 4, 0, 1, 2]), [8], { dtype: 'int64' });
+    const step = compile(async (images: Tensor, targets: Tensor) => {
+      optimizer.zeroGrad();
+      const loss = functional.crossEntropy(net.forward(images), targets);
+      loss.backward();
+      await optimizer.step();
+      return loss;
+    });
+    const mean = net.stateDict()['bn1.running_mean'];
+    const before = await mean.data();
+    const losses: number[] = [];
+    for (let i = 0; i < 12; i++) losses.push(await (await step(x, labels)).item());
+    expect(losses[11]).toBeLessThan(0.3 * losses[0]);
+    expect(await mean.data()).not.toEqual(before);
+  });
+
+  it('the plain loop takes the same steps as the compiled one, tracing the graph once', async () => {
+    const losses = async (compiled: boolean) => {
+      const net = await OnnxModel.load(fixture('mlp-dynamo.onnx'));
+      const optimizer = adam(net.parameters(), { lr: 1e-2 });
+      const x = fromData(
+        Float32Array.from({ length: 24 }, (_, i) => Math.sin(i)),
+        [4, 6],
+      );
+      const once = async (input: Tensor) => {
+        optimizer.zeroGrad();
+        const loss = net.forward(input).slice(1, 0, 1).mean().neg();
+        loss.backward();
+        await optimizer.step();
+        return loss;
+      };
+      const step = compiled ? compile(once) : once;
+      const found: number[] = [];
+      for (let i = 0; i < 6; i++) found.push(await (await step(x)).item());
+      return found;
+    };
+    expect(await losses(false)).toEqual(await losses(true));
   });
 });

@@ -122,7 +122,9 @@ class Merger {
         : this.#operand(v, others, node);
     });
     const same = inputs.every((v, k) => v === node.inputs[k]);
-    const outputs = same ? node.outputs : raw(node.op, inputs, node.attrs, ...node.outputs);
+    // In a target of our own, 0 copies a size.
+    const attrs = node.op.type === 'Reshape' && !same ? { ...node.attrs, allowzero: undefined } : node.attrs;
+    const outputs = same ? node.outputs : raw(node.op, inputs, attrs, ...node.outputs);
     node.outputs.forEach((v, k) => {
       this.#built.set(v, outputs[k]);
       this.#pair(

@@ -3,7 +3,7 @@ import { FormatError, ShapeError, UnsupportedError } from '../../ir/errors.ts';
 import { type Attrs, constant, type OpDefinition, Value } from '../../ir/graph.ts';
 import { formatShape, sizeOf } from '../../ir/shape.ts';
 import { apply, withGrad } from '../../ops/define.ts';
-import { add, mul, reshape, slice, stopGradient } from '../../ops/index.ts';
+import { add, expand, mul, reshape, slice, stopGradient } from '../../ops/index.ts';
 import { constantFromProto } from './attributes.ts';
 import { type Body, inStep, type Step, unknownOperator } from './program.ts';
 
@@ -92,7 +92,15 @@ function applyStep(step: Step, inputs: readonly (Value | null)[], options: Trace
   if (step.type === 'Dropout' && !options.training) return apply(step.op, inputs.slice(0, 2), attrs);
   if (step.type === 'OneHot' && (inputs[1]?.constant?.[0] ?? 0) * (inputs[0]?.size ?? 0) > maxElements)
     throw new ShapeError(`its depth of ${inputs[1]?.constant?.[0]} makes more elements than memory can hold`);
+  if (step.type === 'RotaryEmbedding' && step.domain === '') return apply(step.op, rotaryTables(inputs), attrs);
   return apply(step.op, inputs, attrs);
+}
+
+/** PyTorch's exporter gives tables of batch size 1, which ONNX Runtime takes for a batch of 1 only. */
+function rotaryTables(inputs: readonly (Value | null)[]): readonly (Value | null)[] {
+  const [x, cos, sin, positions] = inputs;
+  if (!x || positions || cos?.rank !== 3 || sin?.rank !== 3 || cos.shape[0] !== 1) return inputs;
+  return [x, ...[cos, sin].map((t) => expand(t, t.shape.with(0, x.shape[0])))];
 }
 
 /**

@@ -6,7 +6,8 @@ const minInt64 = -(2n ** 63n);
 const maxUint64 = 2n ** 64n - 1n;
 
 function toBigInt(dtype: 'int64' | 'uint64', value: number): bigint {
-  const big = BigInt(Math.trunc(value));
+  // Infinities and NaN have no counterpart: the lowest number, as processors convert them.
+  const big = Number.isFinite(value) ? BigInt(Math.trunc(value)) : minInt64;
   // Float64 rounds ONNX's "to the end" sentinels (2^63 - 1) up by one: clamp them back.
   if (dtype === 'uint64') return big > maxUint64 ? maxUint64 : big < 0n ? 0n : big;
   return big > maxInt64 ? maxInt64 : big < minInt64 ? minInt64 : big;
