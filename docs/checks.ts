@@ -65,7 +65,7 @@ export function __equals<T>(place: string, expected: string, actual: T): T {
   return actual;
 }
 
-/** `console.log(...); // => text`. */
+/** `console.log(...); // => text`. @public Called by the modules made from pages. */
 export function __logged(place: string, expected: string, ...actual: unknown[]): unknown[] {
   compare(place, expected, actual.map((a) => (typeof a === 'string' ? a : show(a))).join(' '));
   return actual;
@@ -93,7 +93,7 @@ export function __capture(): void {
   };
 }
 
-/** Compares what was printed with the page's output block. */
+/** Compares what was printed with the page's output block. @public Called by the modules made from pages. */
 export function __printed(place: string, expected: string): void {
   compare(place, expected, (printed ?? []).join('\n'));
   __capture();

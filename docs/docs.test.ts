@@ -1,8 +1,8 @@
 /** @file Runs the code of every documentation page and compares the results that the pages show. */
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { manualSeed } from 'gradus';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -71,6 +71,45 @@ describe('documentation', () => {
         .map((block) => block.code);
     expect(code('README.zh-CN.md')).toEqual(code('README.md'));
   });
+});
+
+/** Text without code, in which brackets are no links. */
+const prose = (text: string) =>
+  text.replace(/^(```+)[\s\S]*?^\1$/gm, '').replace(/`[^`\n]*`/g, (code) => code.replace(/[[\]()]/g, ' '));
+
+/** The anchors of a page as GitHub makes them: of equal ones the later are numbered. */
+function anchors(text: string): Set<string> {
+  const counts = new Map<string, number>();
+  const found = new Set<string>();
+  for (const [, heading] of text.matchAll(/^#+ (.*)$/gm)) {
+    const anchor = heading
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}\- _]/gu, '')
+      .replace(/ /g, '-');
+    const count = counts.get(anchor) ?? 0;
+    counts.set(anchor, count + 1);
+    found.add(count ? `${anchor}-${count}` : anchor);
+  }
+  return found;
+}
+
+describe('links', () => {
+  const api = readdirSync(join(root, 'docs', 'api')).map((name) => `docs/api/${name}`);
+  const layers = readdirSync(join(root, 'src'))
+    .map((name) => `src/${name}/README.md`)
+    .filter((page) => existsSync(join(root, page)));
+  for (const page of [...pages, 'README.zh-CN.md', 'bench/README.md', ...api, ...layers])
+    test(`${page} links to what exists`, () => {
+      const text = read(page);
+      const broken = [...prose(text).matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link]) => {
+        if (/^https?:/.test(link)) return [];
+        const [path, anchor] = link.split('#');
+        const target = path ? join(dirname(page), path) : page;
+        if (!existsSync(join(root, target))) return [link];
+        return anchor && !anchors(prose(read(target))).has(anchor) ? [link] : [];
+      });
+      expect(broken).toEqual([]);
+    });
 });
 
 describe('the checks themselves', () => {

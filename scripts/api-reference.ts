@@ -132,8 +132,20 @@ function entry({ name, doc, code }: Declaration, prefix: string): string {
 }
 
 const byName = (a: Declaration, b: Declaration) => (a.name < b.name ? -1 : 1);
-/** GitHub's anchor of a heading. */
-const anchor = (heading: string) => heading.toLowerCase().replace(/[^\w-]/g, '');
+/** GitHub's anchors of headings, in order: of equal ones the later are numbered. */
+class Anchors {
+  readonly #counts = new Map<string, number>();
+
+  next(heading: string): string {
+    const plainText = heading
+      .toLowerCase()
+      .replace(/[^\w -]/g, '')
+      .replace(/ /g, '-');
+    const count = this.#counts.get(plainText) ?? 0;
+    this.#counts.set(plainText, count + 1);
+    return count ? `${plainText}-${count}` : plainText;
+  }
+}
 
 /** Exports in named sections; each namespace is a section of its own. */
 function sectionsOf(exports: ReadonlyMap<string, Declaration>, prefix: string): [string, string, Declaration[]][] {
@@ -155,10 +167,12 @@ function sectionsOf(exports: ReadonlyMap<string, Declaration>, prefix: string): 
 
 function pageText({ title, intro, prefix }: Page, exports: ReadonlyMap<string, Declaration>): string {
   const made = sectionsOf(exports, prefix);
-  const contents = made.map(
-    ([heading, before, list]) =>
-      `${heading}: ${list.map(({ name }) => `[${name}](#${anchor(before + name)})`).join(', ')}.`,
-  );
+  const anchors = new Anchors();
+  anchors.next(title);
+  const contents = made.map(([heading, before, list]) => {
+    anchors.next(heading);
+    return `${heading}: ${list.map(({ name }) => `[${name}](#${anchors.next(before + name)})`).join(', ')}.`;
+  });
   const body = made.map(
     ([heading, before, list]) => `## ${heading}\n\n${list.map((d) => entry(d, before)).join('\n\n')}`,
   );
