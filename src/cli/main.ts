@@ -1,9 +1,5 @@
-/** @file The gradus command. Exit codes: 0 done, 1 wrong use or data, 130 interrupted. */
-import { CommanderError } from 'commander';
-import { tellError } from './problem.ts';
-import { buildProgram } from './program.ts';
-
-const debug = process.argv.includes('--debug');
+/** @file The gradus command as a process. */
+import { runCli } from './run-cli.ts';
 
 // A reader that has seen enough (`| head`) closes the pipe; that is no error.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -11,13 +7,4 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
-try {
-  await buildProgram().parseAsync(process.argv);
-} catch (error) {
-  // Commander has already said what is wrong with the command line.
-  if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : 1;
-  else {
-    tellError(error, debug);
-    process.exitCode = 1;
-  }
-}
+process.exitCode = await runCli(process.argv.slice(2));

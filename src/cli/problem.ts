@@ -5,6 +5,9 @@ import { hasColor } from './terminal.ts';
 /** Something the user typed or pointed at is not right; the message says how to mend it. */
 export class UsageError extends ArgumentError {}
 
+/** Ctrl-C stopped a command that has kept its work; the message says how to go on. */
+export class Interrupted extends GradusError {}
+
 /** Number of single-character changes between two words (Levenshtein). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);

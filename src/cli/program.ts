@@ -26,7 +26,7 @@ function typed(command: Command): string[] {
   return Object.keys(command.opts()).filter((name) => command.getOptionValueSource(name) === 'cli');
 }
 
-function trainCommand(): Command {
+function trainCommand(args: readonly string[]): Command {
   const command = new Command('train')
     .summary('train a model on images or a table')
     .description(
@@ -112,7 +112,7 @@ Ctrl-C saves a checkpoint and ends with code 130.`,
   );
   return command.action(async (task: string, flags: TrainFlags) => {
     const { train } = await import('./commands/train.ts');
-    await train(task, flags, typed(command));
+    await train(task, flags, { args, given: typed(command) });
   });
 }
 
@@ -198,7 +198,7 @@ Examples:
 }
 
 /** The whole command line. */
-export function buildProgram(): Command {
+export function buildProgram(args: readonly string[] = []): Command {
   const program = new Command('gradus')
     .description('Deep learning for TypeScript: train, test, use and look into neural networks.')
     .version(packageVersion(), '-V, --version')
@@ -220,7 +220,7 @@ Examples:
 
 Each command has its own help: gradus train --help`,
     );
-  for (const command of [trainCommand(), evaluateCommand(), predictCommand(), inspectCommand()])
+  for (const command of [trainCommand(args), evaluateCommand(), predictCommand(), inspectCommand()])
     program.addCommand(command);
   for (const command of [program, ...program.commands]) command.exitOverride();
   for (const command of program.commands) command.copyInheritedSettings(program);

@@ -1,8 +1,8 @@
 /** @file The folder of a run: run.json, which holds all that is needed to evaluate, predict and go on. */
-import { access, constants, mkdir, readdir, rm } from 'node:fs/promises';
+import { access, constants, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { z } from 'zod';
-import { readFileBounded, writeFileAtomic } from '../train/files.ts';
+import { makeFolder, readFileBounded, writeFileAtomic } from '../train/files.ts';
 import { augmentations } from './data/augment.ts';
 import { checkExists } from './data/detect.ts';
 import { preprocess, tasks } from './data/prepared.ts';
@@ -128,7 +128,7 @@ const cannotWrite = (folder: string, cause: NodeJS.ErrnoException): UsageError =
 /** Makes the folder of a new run, or empties it of the old one. */
 export async function makeRunFolder(folder: string): Promise<void> {
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(resolve(folder));
     for (const name of await readdir(folder))
       if (isOwn(name)) await rm(join(folder, name), { recursive: true, force: true });
   } catch (cause) {

@@ -10,7 +10,7 @@ import { checkModel, modelFile, sha256 } from '../model-file.ts';
 import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo } from '../models.ts';
 import { drawPreview } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
-import { oneOf, UsageError } from '../problem.ts';
+import { Interrupted, oneOf, UsageError } from '../problem.ts';
 import {
   checkRunFolder,
   freeRunFolder,
@@ -61,12 +61,16 @@ export interface TrainFlags {
   quiet?: boolean;
 }
 
-/** Runs the command. `given` names the options that were typed. */
-export async function train(word: string, flags: TrainFlags, given: readonly string[]): Promise<void> {
+/** Runs the command. `args` are what was typed, `given` the names of the options among them. */
+export async function train(
+  word: string,
+  flags: TrainFlags,
+  { args, given }: { readonly args: readonly string[]; readonly given: readonly string[] },
+): Promise<void> {
   const terminal = new Terminal(flags);
   const start = performance.now();
   if (flags.resume) await resume(flags, given, terminal, start);
-  else await startNew(word, flags, terminal, start);
+  else await startNew(word, flags, args, terminal, start);
 }
 
 const usual = {
@@ -74,7 +78,13 @@ const usual = {
   table: { epochs: 100, batchSize: 32, lr: 2e-3, patience: 15 },
 };
 
-async function startNew(word: string, flags: TrainFlags, terminal: Terminal, start: number): Promise<void> {
+async function startNew(
+  word: string,
+  flags: TrainFlags,
+  args: readonly string[],
+  terminal: Terminal,
+  start: number,
+): Promise<void> {
   const task = taskWord(word);
   if (flags.data === undefined)
     throw new UsageError('which data? Say --data <path> (gradus train --help shows examples)');
@@ -100,7 +110,7 @@ async function startNew(word: string, flags: TrainFlags, terminal: Terminal, sta
     format: 1,
     gradus: packageVersion(),
     node: process.version,
-    command: process.argv.slice(2),
+    command: [...args],
     created: new Date().toISOString(),
     status: 'training',
     task: prepared.task,
@@ -314,11 +324,10 @@ async function runAndShow(
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
     const step = /step (\d+)/.exec(error.message)?.[1] ?? '?';
-    process.stderr.write(
-      `\ninterrupted after step ${step}; its checkpoint is kept. Go on with:\n  gradus train --resume --out ${shellWord(folder)}\n`,
+    throw new Interrupted(
+      `interrupted after step ${step}; its checkpoint is kept. Go on with:\n  gradus train --resume --out ${shellWord(folder)}`,
+      { cause: error },
     );
-    process.exitCode = 130;
-    return;
   }
   const { fit, part, score, files, onnxProblem } = result;
   if (fit.stopped) terminal.say(`  stopped early: ${fit.stopped}`);
