@@ -109,6 +109,7 @@ class Merger {
   }
 
   #rebuild(node: Node, twins: readonly Node[]): void {
+    if (this.#globalPool(node, twins)) return;
     for (const twin of twins)
       if (twin.attrsKey !== node.attrsKey || twin.inputs.length !== node.inputs.length)
         throw new UnsupportedError(
@@ -132,6 +133,38 @@ class Merger {
         twins.map((twin) => twin.outputs[k]),
       );
     });
+  }
+
+  /** A pool whose window is the whole image at every size is a global one. */
+  #globalPool(node: Node, twins: readonly Node[]): boolean {
+    const globals: Record<string, OpDefinition> = {
+      MaxPool: ops.globalMaxPool.definition,
+      AveragePool: ops.globalAveragePool.definition,
+    };
+    const op = globals[node.op.type];
+    const [x] = node.inputs;
+    if (!op || !x || twins.every((twin) => twin.attrsKey === node.attrsKey)) return false;
+    const isWhole = twins.every(({ attrs, inputs: [image], outputs }) => {
+      const { kernel_shape: kernel } = attrs;
+      const pads = Array.isArray(attrs.pads) ? attrs.pads : [];
+      const spatial = image?.shape.slice(2) ?? [];
+      const fits =
+        Array.isArray(kernel) && kernel.length === spatial.length && kernel.every((k, i) => k === spatial[i]);
+      return fits && pads.every((p) => p === 0) && outputs[0].shape.slice(2).every((n) => n === 1);
+    });
+    const indices = node.outputs[1];
+    if (!isWhole || (indices && this.#recordings[0].nodes.some((n) => n.inputs.includes(indices)))) return false;
+    const image = this.#operand(
+      x,
+      twins.map((twin) => twin.inputs[0] ?? x),
+      node,
+    );
+    this.#built.set(node.outputs[0], raw(op, [image], {}, node.outputs[0])[0]);
+    this.#pair(
+      node.outputs[0],
+      twins.map((twin) => twin.outputs[0]),
+    );
+    return true;
   }
 
   /** What stands for an operand at all sizes. */

@@ -9,6 +9,7 @@ import * as nn from '../../nn/index.ts';
 import { arange, cat, eye, full, ones, randn, type Tensor, tensor, zeros } from '../../tensor/index.ts';
 import { type ExportOptions, exportOnnx, inspectOnnx, OnnxModel } from './index.ts';
 
+const F = nn.functional;
 let folder = '';
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'gradus-export-'));
@@ -76,6 +77,19 @@ describe('shapes that follow from the inputs', () => {
   ])('%s', async (_, f) => {
     const graph = await exported(f);
     expect(graph.node.every((n) => n.domain === '')).toBe(true);
+  });
+
+  it.each<[string, (x: Tensor) => unknown]>([
+    ['global maximum', (x) => F.adaptiveMaxPool2d(x, 1)],
+    ['global average', (x) => F.adaptiveAvgPool2d(x, 1).flatten(1)],
+    ['pools and windows', (x) => F.maxPool2d(x, 3, { stride: 2, padding: 1 })],
+    ['twice as large', (x) => F.interpolate(x, { scaleFactor: 2, mode: 'bilinear' })],
+    ['columns of an image', (x) => F.unfold(x, 3)],
+    ['shuffled pixels', (x) => F.pixelShuffle(x, 2)],
+    ['group norm', (x) => F.groupNorm(x, 2)],
+    ['where the largest are', (x) => x.flatten(2).topk(2, 2)],
+  ])('of images: %s', async (_, f) => {
+    await exported(f, { inputs: [['batch', 4, 'height', 'width']] });
   });
 
   it('a reshape that copies and infers needs no arithmetic', async () => {
@@ -153,7 +167,7 @@ describe('what an export refuses', () => {
   });
 
   it('random numbers', async () => {
-    const error = await refusal((x) => nn.functional.dropout(x));
+    const error = await refusal((x) => F.dropout(x));
     expect(error.message).toMatch(/draws random numbers/);
   });
 

@@ -34,9 +34,12 @@ export function describe(e: Expression): string {
       return e.name ?? '';
     default: {
       const [a, b] = [describe(e.a), describe(e.b)];
-      const sign = { add: '+', mul: '*', div: '//' }[e.kind];
       if (!a || !b) return '';
-      return e.kind === 'mul' && e.b.kind === 'constant' ? `${b}${sign}${a}` : `${a}${sign}${b}`;
+      if (e.kind === 'add') return e.b.kind === 'constant' && e.b.value < 0 ? `${a}${b}` : `${a}+${b}`;
+      // Sums would need brackets: such a size is left unnamed.
+      if (/[+-]/.test(a) || /[+-]/.test(b)) return '';
+      if (e.kind === 'div') return `${a}//${b}`;
+      return e.b.kind === 'constant' ? `${b}*${a}` : `${a}*${b}`;
     }
   }
 }

@@ -1,10 +1,11 @@
 /** @file The check of an export: plain ONNX Runtime must give what the model gives, at several sizes. */
+import { defaultDevice, loadOrt } from '#ort';
 import { type DType, dtypes, isFloat, type NumericArray } from '../../ir/dtype.ts';
 import { EngineError, NumericError } from '../../ir/errors.ts';
 import { Random } from '../../ir/random.ts';
 import { formatShape, sizeOf } from '../../ir/shape.ts';
 import type { Module } from '../../nn/module.ts';
-import { getEngine } from '../../runtime/device.ts';
+import { OrtEngine } from '../../runtime/ort-engine.ts';
 import { fromData, realize, type Tensor } from '../../tensor/index.ts';
 import { type Calling, callModel } from './record.ts';
 import { exampleSizes, type InputSpec, typesAt } from './sizes.ts';
@@ -21,17 +22,18 @@ export interface Verification {
 const tolerance: Partial<Record<DType, number>> = { float32: 1e-4, float64: 1e-8, float16: 2e-2, bfloat16: 1e-1 };
 
 /**
- * Runs the exported model at the example's sizes, and once more for each named axis at another size.
+ * Runs the exported model at the example's sizes, and once more with all named axes at other sizes.
  * @throws NumericError with the largest difference; EngineError if the engine refuses the file.
  */
 export async function verifyExport(v: Verification): Promise<void> {
-  const engine = await getEngine();
+  // Plain ONNX Runtime on the processor, whatever device the model lives on.
+  const engine = new OrtEngine(await loadOrt(defaultDevice), defaultDevice, true);
   const inputNames = v.specs.map((s) => s.name);
   const program = await engine.compile(v.bytes, inputNames, v.outputNames, { spin: false });
   try {
     const example = exampleSizes(v.specs);
-    const others = [...example].map(([axis, size]) => new Map(example).set(axis, size > 2 ? size - 1 : size + 1));
-    for (const sizes of [example, ...others]) {
+    const other = new Map([...example].map(([axis, size]) => [axis, size > 2 ? size - 1 : size + 1]));
+    for (const sizes of example.size ? [example, other] : [example]) {
       const inputs = typesAt(v.specs, sizes).map(({ dtype, shape }, i) => sample(v.specs[i].example, dtype, shape, i));
       const at = inputs.map((t, i) => `${inputNames[i]} ${formatShape(t.shape)}`).join(', ');
       const expected = await forward(v, inputs);
@@ -46,7 +48,7 @@ export async function verifyExport(v: Verification): Promise<void> {
         );
       }
       for (const [i, tensor] of expected.entries()) {
-        const found = await engine.download(tensor.dtype, results[i]);
+        const found = engine.view(tensor.dtype, results[i]) ?? (await engine.download(tensor.dtype, results[i]));
         compare(await tensor.data(), found, tensor, `output '${v.outputNames[i]}' at ${at}`);
       }
     }
