@@ -76,9 +76,11 @@ export async function exportOnnx(model: Module, path: string | null, options: Ex
   model.eval();
   try {
     const state = await stateOf(model);
-    // Errors of the model itself come as they are, before any talk of axes.
-    const specs = settleOpenSizes(given, (s) => record(model, typesAt(s, exampleSizes(s)), calling, state));
-    const { graph, weights } = await traceModel(model, specs, calling, state, options);
+    const { specs, graph, weights } = await withSites(async () => {
+      // Errors of the model itself come as they are, before any talk of axes.
+      const settled = settleOpenSizes(given, (s) => record(model, typesAt(s, exampleSizes(s)), calling, state));
+      return { specs: settled, ...(await traceModel(model, settled, calling, state, options)) };
+    });
     const proto = wrapModel(graph);
     proto.producerVersion = '0.1';
     proto.metadataProps = Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value }));
@@ -155,22 +157,23 @@ function merge(
   sizes: readonly ReadonlyMap<string, number>[],
   trace: (sizes: ReadonlyMap<string, number>) => Recording,
 ): DynamicGraph {
-  const attempt = () => {
-    const recordings = sizes.map(trace);
-    const axes = [...exampleSizes(specs).keys()].map((name): Axis => {
-      const input = specs.findIndex((s) => s.axes.includes(name));
-      const axis = specs[input].axes.indexOf(name);
-      return { name, of: recordings[0].inputs[input], axis, sizes: sizes.map((s) => s.get(name) ?? 0) };
-    });
-    return mergeRecordings(recordings, axes);
-  };
+  const recordings = sizes.map(trace);
+  const axes = [...exampleSizes(specs).keys()].map((name): Axis => {
+    const input = specs.findIndex((s) => s.axes.includes(name));
+    const axis = specs[input].axes.indexOf(name);
+    return { name, of: recordings[0].inputs[input], axis, sizes: sizes.map((s) => s.get(name) ?? 0) };
+  });
+  return mergeRecordings(recordings, axes);
+}
+
+/** What fails is done once more, slower, so that the error names the line of user code. */
+async function withSites<T>(task: () => Promise<T>): Promise<T> {
   try {
-    return attempt();
+    return await task();
   } catch {
-    // Once more, slower, so that the error names the line of user code.
     trackSites(true);
     try {
-      return attempt();
+      return await task();
     } finally {
       trackSites(false);
     }
