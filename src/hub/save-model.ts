@@ -3,7 +3,7 @@ import { FormatError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import type { LoadResult, Module } from '../nn/module.ts';
 import { snapshot } from '../train/checkpoint.ts';
-import { nodeFiles, readFileBounded, writeFileAtomic } from '../train/files.ts';
+import { nodeFiles, writeFileAtomic } from '../train/files.ts';
 import { openSafetensors, openShardedSafetensors, saveSafetensors } from '../train/safetensors.ts';
 
 const weights = 'model.safetensors';
@@ -46,17 +46,4 @@ async function weightFile(source: string): Promise<string> {
   const names = await fs.readdir(source);
   for (const name of [weights, `${weights}.index.json`]) if (names.includes(name)) return path.join(source, name);
   throw new FormatError(`${source} holds no ${weights} (found: ${names.join(', ') || 'nothing'})`);
-}
-
-/** Reads the `config.json` of a model folder. @throws FormatError if it is not a JSON object. */
-export async function readConfig(folder: string): Promise<Record<string, unknown>> {
-  const file = nodeFiles().path.join(folder, 'config.json');
-  const text = new TextDecoder().decode(await readFileBounded(file, 10_000_000));
-  try {
-    const config: unknown = JSON.parse(text);
-    if (typeof config === 'object' && config !== null && !Array.isArray(config)) return config as Record<string, unknown>;
-  } catch (cause) {
-    throw new FormatError(`${file} is not JSON`, { cause });
-  }
-  throw new FormatError(`${file} must hold a JSON object`);
 }

@@ -4,6 +4,7 @@ export { type EarlyStoppingOptions, earlyStopping, type Monitor } from './early-
 export { FileError } from './files.ts';
 export * from './metrics/index.ts';
 export { Progress, type ProgressOptions } from './progress.ts';
+export * from './records/index.ts';
 export { type RunRecordOptions, runRecord } from './run-record.ts';
 export { showProgress } from './show-progress.ts';
 export type { Batch, LossFunction, StepFunction, StepResult } from './step.ts';

@@ -64,14 +64,3 @@ export const blockedGlobalAveragePool = defineOp('GlobalAveragePool', {
   infer: ([x]) => type(x.dtype, [x.shape[0], x.shape[1], 1, 1]),
   gradient: 'unsupported',
 });
-
-/** Repeats elements along height and width. */
-export const blockedUpsample = defineOp('Upsample', {
-  domain,
-  infer: ([x], attrs) =>
-    type(
-      x.dtype,
-      x.shape.map((dim, i) => dim * attribute(attrs, 'scales')[i]),
-    ),
-  gradient: 'unsupported',
-});
