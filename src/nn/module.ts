@@ -255,6 +255,11 @@ export abstract class Module {
     return '';
   }
 
+  /** What console.log shows in Node: the tree of layers. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   /** The tree of layers, as PyTorch prints it. */
   toString(): string {
     const children = [...this.namedChildren()].map(

@@ -162,6 +162,11 @@ export class Tensor extends ArrayMethods {
     return `Tensor(${this.dtype}${formatShape(this.shape)}${grad}${this.storage ? '' : ', lazy'})`;
   }
 
+  /** What console.log shows in Node: the same, not the fields. */
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   /** Adds the gradient of this scalar to the `.grad` of every leaf that requires grad (torch.Tensor.backward). */
   backward(options?: BackwardOptions): void {
     backward(this, options);
