@@ -1,5 +1,7 @@
 /** @file The error types of Gradus. Every message names the thing, what was expected, what was found, and the remedy. */
 
+import { userSite } from './site.ts';
+
 /** Base class: `catch (e) { if (e instanceof GradusError) ... }`. */
 export class GradusError extends Error {
   override get name(): string {
@@ -7,11 +9,20 @@ export class GradusError extends Error {
   }
 }
 
+/** A mismatch of operands: the message ends with the line of user code from which it came, where there is one. */
+class MismatchError extends GradusError {
+  constructor(message?: string, options?: ErrorOptions) {
+    super(message, options);
+    const site = message?.includes('\n    at ') ? undefined : userSite();
+    if (site) this.message += `\n    at ${site}`;
+  }
+}
+
 /** Shapes that do not fit an operator, layer or file. */
-export class ShapeError extends GradusError {}
+export class ShapeError extends MismatchError {}
 
 /** Element types that do not fit an operator, layer or file. */
-export class DTypeError extends GradusError {}
+export class DTypeError extends MismatchError {}
 
 /** An argument outside of its documented range. */
 export class ArgumentError extends GradusError {}

@@ -1,6 +1,8 @@
 /** @file Where in user code an operation was written, for error messages. */
 
-const here = import.meta.url.replace(/\/ir\/site\.[jt]s$/, '/');
+const root = import.meta.url.replace(/[^/]+\/ir\/site\.[jt]s$/, '');
+/** Folders that are not the user's. Source maps turn places in dist/ into places in src/. */
+const ours = ['src/', 'dist/', 'bin/'].map((folder) => root.replace(/^file:\/\//, '') + folder);
 let tracking = false;
 
 /** Records the user's source line with every node from now on (slower; error messages at run time then name it). */
@@ -20,10 +22,10 @@ export function userSite(): string | undefined {
   const stack = new Error().stack ?? '';
   Error.stackTraceLimit = limit;
   for (const line of stack.split('\n').slice(1)) {
-    const match = /\(?((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/.exec(line);
+    const match = /[ (]((?:file:\/\/|https?:\/\/|\/|[A-Za-z]:\\)[^()]*:\d+:\d+)\)?$/.exec(line);
     if (!match) continue;
     const place = match[1];
-    const isOurs = place.includes(here) || place.includes(here.replace(/^file:\/\//, ''));
+    const isOurs = ours.some((folder) => place.includes(folder));
     if ((isOurs && !/\.test\.[jt]s/.test(place)) || place.includes('node_modules') || place.startsWith('node:'))
       continue;
     return place.replace(/^file:\/\//, '');

@@ -157,7 +157,7 @@ function isConstant(value: Value | null): boolean {
 function explain(error: unknown, definition: OpDefinition, inputs: readonly (Value | null)[]): unknown {
   if (!(error instanceof GradusError) || error.message.startsWith('[')) return error;
   const operands = inputs.map((v) => v?.toString() ?? '-').join(', ');
-  const site = userSite();
+  const site = error.message.includes('\n    at ') ? undefined : userSite();
   error.message = `[${definition.type}(${operands})] ${error.message}${site ? `\n    at ${site}` : ''}`;
   return error;
 }

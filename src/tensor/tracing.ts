@@ -1,8 +1,9 @@
 /** @file compile: a function of tensors traced once per input signature, then replayed without building graph. */
 import type { NumericArray } from '../ir/dtype.ts';
-import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import type { Leaf } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
+import { userSite } from '../ir/site.ts';
 import { getDevice } from '../runtime/device.ts';
 import { type Assignment, dropAssignments, takeAssignments } from './assignments.ts';
 import { discardBackward } from './autograd.ts';
@@ -87,15 +88,27 @@ export function compile<A extends Tensor[], R extends Traceable>(
   fn: (...args: A) => R | Promise<R>,
 ): (...args: A) => Promise<R> {
   const entries = new Map<string, Entry>();
-  return async (...args) =>
-    await exclusively(async () => {
-      const key = args.map((t) => `${t.dtype}[${t.shape}]`).join();
+  return async (...args) => {
+    const key = args.map((t) => `${t.dtype}[${t.shape}]`).join();
+    // Waiting for other programs breaks the chain of callers, so a program that may have to be made looks for them now.
+    const site = entries.has(key) ? undefined : userSite();
+    return await exclusively(async () => {
       const known = entries.get(key);
       if (known && known.device === getDevice()) return (await replay(known, args)) as R;
-      const entry = await trace((...inputs) => fn(...(inputs as A)), args);
+      const entry = await trace((...inputs) => fn(...(inputs as A)), args).catch((error: unknown) => {
+        throw located(error, site);
+      });
       entries.set(key, entry);
       return (await run(entry)) as R;
     });
+  };
+}
+
+/** The error, with the line from which the compiled function was called unless it names a nearer one. */
+function located(error: unknown, site: string | undefined): unknown {
+  const isMismatch = error instanceof ShapeError || error instanceof DTypeError;
+  if (isMismatch && site && !error.message.includes('\n    at ')) error.message += `\n    at ${site}`;
+  return error;
 }
 
 async function trace(
