@@ -18,6 +18,8 @@ export interface Verdict {
   readonly role: Role;
   /** Why it is not trained, in words; empty for parameters. */
   readonly reason: string;
+  /** Whether its elements must be known while tracing: shapes follow from them. */
+  readonly pinned?: boolean;
   /** Operator and node that stop the gradient, and the operators from the output down to it. */
   readonly blockedBy?: { readonly operator: string; readonly node: string; readonly path: string };
 }
@@ -32,6 +34,8 @@ const differentiable: Readonly<Record<string, readonly number[]>> = {
   BatchNormalization: [0, 1, 2],
   OneHot: [2],
   Where: [1, 2],
+  QuantizeLinear: [0],
+  DequantizeLinear: [0],
 };
 
 /** Operands that must be known while tracing; what they are computed from has to be constant. */
@@ -63,11 +67,24 @@ const shapeOperands: Readonly<Record<string, readonly number[]>> = {
   ReduceLogSum: [1],
   ReduceLogSumExp: [1],
   ReduceSumSquare: [1],
+  Compress: [1],
+  NonZero: [0],
+  Unique: [0],
+  Col2Im: [1, 2],
+  MaxUnpool: [2],
+  Dropout: [1, 2],
+  DFT: [1, 2],
+  STFT: [1, 3],
+  HannWindow: [0],
+  HammingWindow: [0],
+  BlackmanWindow: [0],
+  MelWeightMatrix: [0, 1, 2, 3, 4],
+  If: [0],
 };
 
 /** Names that exporters give to numbers that occur in the source text of a model. */
 const generatedName =
-  /^(_?val_\d+|onnx::|const|_?scalar|_?tensor_|clone|_to_copy|new_|full|arange|lift_fresh|\/.*constant)|^\d+$|constant_\d+_output_0$/i;
+  /^(_?val_\d+|onnx::|const|_?scalar|_?tensor_|clone|_to_copy|new_|full|arange|lift_fresh|\/.*constant)|^\d+$|constant_\d+_output_0$|_(scale|zero_point)$/i;
 
 interface Stop {
   readonly step: Step;
@@ -165,10 +182,15 @@ export function findRoles(
 
 function verdict(name: string, tensor: TensorProto, flow: Flow): Verdict {
   const dtype = dtypeFromOnnx(tensor.dataType);
+  const isPinned = flow.pinned.has(name);
   if (!dtype || !isFloat(dtype))
-    return { role: 'constant', reason: `holds ${dtype ?? `elements of type ${tensor.dataType}`}, not floating point` };
+    return {
+      pinned: isPinned,
+      role: 'constant',
+      reason: `holds ${dtype ?? `elements of type ${tensor.dataType}`}, not floating point`,
+    };
   const pin = flow.pinned.get(name);
-  if (pin) return { role: 'constant', reason: `decides a shape, at ${pin.type} (node '${pin.name}')` };
+  if (pin) return { role: 'constant', pinned: true, reason: `decides a shape, at ${pin.type} (node '${pin.name}')` };
   const norm = flow.statistics.get(name);
   if (norm) return { role: 'statistics', reason: `running statistics of BatchNormalization (node '${norm.name}')` };
   if (flow.reached.has(name)) {

@@ -205,20 +205,16 @@ describe('types and shapes', () => {
 
   it('inputs that do not fit', async () => {
     const net = await load(graph([node('Add', ['x', 'z'], ['y'])], [], 'y', ['x', 'z']));
-    expect(() => net.forward(ones([2]))).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: input 'z' is missing; the model needs 'x', 'z']`,
+    expect(() => net.forward(ones([2]))).toThrow(`input 'z' is missing; the model needs 'x', 'z'`);
+    expect(() => net.forward({ x: ones([2]), w: ones([2]) })).toThrow(
+      `the model has no input 'w'; its inputs are 'x', 'z'`,
     );
-    expect(() => net.forward({ x: ones([2]), w: ones([2]) })).toThrowErrorMatchingInlineSnapshot(
-      `[ArgumentError: the model has no input 'w'; its inputs are 'x', 'z']`,
+    expect(() => net.forward(ones([2]), ones([3]))).toThrow(
+      `input 'z': expected [n], found [3]; 'n' is 3 here and 2 in input 'x'`,
     );
-    expect(() => net.forward(ones([2]), ones([3]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: input 'z': expected [n], found [3]; 'n' is 3 here and 2 in input 'x']`,
-    );
-    expect(() => net.forward(ones([2, 1]), ones([2]))).toThrowErrorMatchingInlineSnapshot(
-      `[ShapeError: input 'x': expected [n], found [2, 1]]`,
-    );
-    expect(() => net.forward(ones([2], { dtype: 'int64' }), ones([2]))).toThrowErrorMatchingInlineSnapshot(
-      `[DTypeError: input 'x' takes float32, found int64; cast it with .to('float32')]`,
+    expect(() => net.forward(ones([2, 1]), ones([2]))).toThrow(`input 'x': expected [n], found [2, 1]`);
+    expect(() => net.forward(ones([2], { dtype: 'int64' }), ones([2]))).toThrow(
+      `input 'x' takes float32, found int64; cast it with .to('float32')`,
     );
   });
 });

@@ -38,8 +38,11 @@ interface Template {
 
 /** Input shapes for which a traced graph is kept. */
 const maxTemplates = 32;
-/** Larger constants become buffers, which programs read in place instead of holding a copy. */
-const maxConstant = 4096;
+/**
+ * Larger constants that no shape follows from become buffers: programs read them in place instead of holding a copy, and
+ * tables are not folded into others that fit one input size only.
+ */
+const maxConstant = 64;
 const prefix = 'onnx:';
 
 /**
@@ -98,15 +101,15 @@ export class OnnxModel extends Module {
     let matched = 0;
     for (const [name, tensor] of this.#weights) {
       if (!used.has(name) && !this.#body.steps.some((s) => s.outputs.includes(name))) continue;
-      const role = roles.get(name)?.role ?? 'constant';
+      const { role, pinned } = roles.get(name) ?? { role: 'constant', pinned: false };
       const chosen = trainable !== undefined && matchesName(name, trainable);
       const dtype = dtypeFromOnnx(tensor.dataType);
-      const canTrain = dtype !== undefined && isFloat(dtype) && !roles.get(name)?.reason.startsWith('decides');
+      const canTrain = dtype !== undefined && isFloat(dtype) && !pinned;
       if (role === 'parameter' || role === 'blocked' || (chosen && canTrain)) {
         if (chosen) matched++;
         const requiresGrad = trainable === undefined ? role === 'parameter' : chosen;
         this.#keep(name, new Parameter(this.#tensorOf(tensor), { requiresGrad }));
-      } else if (role === 'statistics' || sizeOfProto(tensor) > maxConstant) {
+      } else if (role === 'statistics' || (!pinned && sizeOfProto(tensor) > maxConstant)) {
         this.#keep(name, new Buffer(this.#tensorOf(tensor)));
       } else if (dtype !== undefined && dtype !== 'string') {
         const { shape, data } = constantFromProto(tensor, 'ONNX file');
