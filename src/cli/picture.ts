@@ -62,7 +62,13 @@ export async function drawReport(
   ];
   const judged: string[] = [];
   if (score.matrix && score.matrix.labels.length <= 100)
-    judged.push(confusionMatrix(score.matrix, { title: `Confusion matrix (${part})` }));
+    judged.push(
+      confusionMatrix(score.matrix, {
+        title: `Confusion matrix (${part})`,
+        // Few classes make a matrix that is narrower than its title.
+        ...(classes.length < 6 ? { width: 320, height: 300 } : {}),
+      }),
+    );
   if (data instanceof PixelData && score.mistakes.length) judged.push(await mistakes(data, score, classes));
   if (classes.length <= 12) rows.push(judged);
   else rows.push(...judged.map((svg) => [svg]));

@@ -62,7 +62,7 @@ The task is decided by the data unless you name it:
     .option('--balance', 'let all classes weigh the same, however few samples they have')
     .option('--val <share|path>', 'validation data: share of the training data, or a path (default: 0.1)', shareOrPath)
     .option('--test <share|path>', 'test data: share of the training data, or a path (default: 0.1)', shareOrPath)
-    .option('--limit <n>', 'use at most n samples, for a quick try', whole(4))
+    .option('--limit <n>', 'use at most n samples of each part, for a quick try', whole(4))
     .option('--seed <n>', 'of everything random: the same seed gives the same model', whole(0), 0)
     .option(
       '--augment [list]',

@@ -142,6 +142,7 @@ export async function freeRunFolder(data: string): Promise<string> {
     basename(data.replace(/\/+$/, '')).replace(/(\.[a-z0-9]+){1,2}$/i, '') || basename(dirname(data)) || 'run';
   for (let i = 1; ; i++) {
     const folder = join('runs', i === 1 ? stem : `${stem}-${i}`);
-    if (!(await isThere(folder))) return folder;
+    const names = await readdir(folder).catch(() => undefined);
+    if (!names || (names.every(isOwn) && !names.includes(file))) return folder;
   }
 }

@@ -81,6 +81,18 @@ describe('a folder of images', () => {
     expect(data.stdout).toMatch(/image-folder, 2 classes; images: train 41\n[\s\S]*red +21/);
   });
 
+  it('takes train and test folders as they are, and names the run after the data', async () => {
+    const data = join(folder, 'parts');
+    await imageFolder(join(data, 'train'), 10);
+    await imageFolder(join(data, 'test'), 5, 9);
+    const args = ['train', '--data', 'parts', '-e', '2', '--json', '-q'];
+    const { code, stdout, stderr } = await gradus(args, { cwd: folder });
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ run: join('runs', 'parts'), samples: { train: 18, val: 2, test: 10 } });
+    const absent = await gradus(['evaluate', join('runs', 'parts'), '--data', 'nowhere'], { cwd: folder });
+    expect(absent.stderr).toBe('error: nowhere: there is no such file or folder\n');
+  });
+
   it('draws a preview without training', async () => {
     const out = join(folder, 'preview');
     const { code, stdout } = await here([
