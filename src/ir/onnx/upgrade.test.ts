@@ -39,8 +39,12 @@ describe('older operator sets', () => {
 
   it('refuses operator sets that are too old or too new, with what to do', () => {
     expect(() => checkOpset(6)).toThrow(UnsupportedError);
-    expect(() => checkOpset(6)).toThrowErrorMatchingInlineSnapshot(`[UnsupportedError: the model uses operator set 6; Gradus reads 7 to 26. Convert it with onnx.version_converter.convert_version(model, 17), or export it again]`);
-    expect(() => checkOpset(27)).toThrowErrorMatchingInlineSnapshot(`[UnsupportedError: the model uses operator set 27, newer than ONNX Runtime's and Gradus's newest, 26. Export it with opset_version=26 or lower, or upgrade Gradus]`);
+    expect(() => checkOpset(6)).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedError: the model uses operator set 6; Gradus reads 7 to 26. Convert it with onnx.version_converter.convert_version(model, 17), or export it again]`,
+    );
+    expect(() => checkOpset(27)).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedError: the model uses operator set 27, newer than ONNX Runtime's and Gradus's newest, 26. Export it with opset_version=26 or lower, or upgrade Gradus]`,
+    );
     expect(() => checkOpset(7)).not.toThrow();
     expect(() => checkOpset(26)).not.toThrow();
   });
@@ -54,7 +58,9 @@ describe('older operator sets', () => {
       output: ['y'],
       attribute: [{ name: 'spatial', type: 2, i: 0 }],
     };
-    expect(() => upgradeNode(node, 7, () => 'n')).toThrowErrorMatchingInlineSnapshot(`[UnsupportedError: node 'bn': BatchNormalization with spatial=0 (statistics per element) was dropped from ONNX; export the model with opset 9 or newer]`);
+    expect(() => upgradeNode(node, 7, () => 'n')).toThrowErrorMatchingInlineSnapshot(
+      `[UnsupportedError: node 'bn': BatchNormalization with spatial=0 (statistics per element) was dropped from ONNX; export the model with opset 9 or newer]`,
+    );
     expect(upgradeNode(node, 14, () => 'n')).toEqual([node]);
   });
 });
