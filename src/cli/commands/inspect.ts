@@ -89,8 +89,8 @@ async function lookAtRun(path: string, terminal: Terminal): Promise<Finding> {
       : `rows of ${data.features} features, target '${printable(String(data.target))}'`;
   const scores = Object.entries(results).map(([part, values]) =>
     typeof values === 'object' && values !== null
-      ? `${part}: ${Object.entries(values as Record<string, number>)
-          .map(([name, value]) => `${name} ${formatMetric(value)}`)
+      ? `${part}: ${Object.entries(values)
+          .map(([name, value]) => `${name} ${typeof value === 'number' ? formatMetric(value) : 'not defined'}`)
           .join(', ')}`
       : `${part}: ${values}`,
   );

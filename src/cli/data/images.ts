@@ -14,7 +14,7 @@ import type { ImageCode, LabelledData, Prepared, Sample, SplitRequest } from './
 import { cut, subset } from './split.ts';
 import type { WorkerImages } from './worker-images.ts';
 
-/** Bytes of pixels that are kept in memory; more are read from their files each epoch, by --workers. */
+/** Most bytes of pixels that are kept in memory. */
 const maxBytes = 3 * 2 ** 30;
 
 export interface ImageRequest extends SplitRequest {
