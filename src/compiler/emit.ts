@@ -138,15 +138,15 @@ export function emitGraph(nodes: readonly Node[], inputs: readonly Value[], outp
   return { name: 'gradus', node: emitter.nodes, initializer: emitter.initializers, input, output, valueInfo: [] };
 }
 
-/** A ModelProto around a graph, importing the opsets that its nodes use. */
-export function wrapModel(graph: GraphProto): ModelProto {
+/** A ModelProto around a graph, importing the opsets that its nodes use; ONNX's own in version `opset`. */
+export function wrapModel(graph: GraphProto, opset = emittedOpset): ModelProto {
   const domains = new Set(graph.node.map((n) => n.domain));
   domains.add('');
   return {
     irVersion,
     producerName: 'gradus',
     producerVersion: '',
-    opsetImport: [...domains].map((domain) => ({ domain, version: domain === '' ? emittedOpset : 1 })),
+    opsetImport: [...domains].map((domain) => ({ domain, version: domain === '' ? opset : 1 })),
     graph,
     metadataProps: [],
     functions: [],
@@ -161,11 +161,16 @@ export function wrapModel(graph: GraphProto): ModelProto {
  * up early instead of being kept (peak memory of a training step falls by a quarter and more; files for others, which must
  * be in topological order, come from `emitGraph`).
  */
-export function emitModel(nodes: readonly Node[], inputs: readonly Value[], outputs: readonly Value[]): EmittedModel {
+export function emitModel(
+  nodes: readonly Node[],
+  inputs: readonly Value[],
+  outputs: readonly Value[],
+  opset = emittedOpset,
+): EmittedModel {
   const graph = emitGraph(nodes, inputs, outputs);
   graph.node.reverse();
   return {
-    bytes: encodeModel(wrapModel(graph)),
+    bytes: encodeModel(wrapModel(graph, opset)),
     inputNames: graph.input.map((v) => v.name),
     outputNames: graph.output.map((v) => v.name),
   };

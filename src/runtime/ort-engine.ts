@@ -16,7 +16,7 @@ export interface OrtModule {
 const intraOpSpinning = (spin: boolean) => ({ intra_op: { allow_spinning: spin ? '1' : '0' } });
 
 /** Dtypes that WebGPU buffers of ONNX Runtime hold. */
-const deviceDTypes: ReadonlySet<DType> = new Set(['float32', 'float16', 'int32', 'uint32']);
+const deviceDTypes: ReadonlySet<DType> = new Set(['float32', 'float16', 'int32', 'int64', 'uint32']);
 
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error));
 
@@ -73,7 +73,7 @@ export class OrtEngine implements Engine {
   ): Promise<EngineProgram> {
     const strict = this.#fallback || this.sharesMemory ? {} : { disable_cpu_ep_fallback: '1' };
     const sessionOptions: InferenceSession.SessionOptions = {
-      executionProviders: [this.device],
+      executionProviders: [this.device === 'webgpu' ? { name: 'webgpu', preferredLayout: 'NCHW' } : this.device],
       logSeverityLevel: 3,
       // The pattern's one block comes on top of what the first run took: a third more peak memory, and no faster.
       enableMemPattern: false,
@@ -94,6 +94,8 @@ export class OrtEngine implements Engine {
       throw new EngineError(`the engine takes no ${dtype} tensors; convert with .to('float32')`);
     if (data.length !== sizeOf(shape))
       throw new EngineError(`${data.length} elements do not fill shape [${shape.join(', ')}]`);
+    if (dtype === 'int64' && this.device === 'webgpu')
+      return new this.#ort.Tensor('int32', toInt32Array(data), shape as number[]);
     const elements = dtype === 'int64' || dtype === 'uint64' ? toBigArray(dtype, data) : data;
     return new this.#ort.Tensor(dtype, elements as Float32Array, shape as number[]);
   }
@@ -125,7 +127,7 @@ export class OrtEngine implements Engine {
     const key = `${dtype}/${tensor.dims.length}/${keep}`;
     let program = this.#copies.get(key);
     if (!program) {
-      const model = copyModel(dtype, tensor.dims.length);
+      const model = copyModel(dtype === 'int64' ? 'int32' : dtype, tensor.dims.length);
       program = this.compile(model.bytes, model.inputNames, model.outputNames, { spin: false, keep: [keep] });
       this.#copies.set(key, program);
       // A failed compilation (no adapter) is tried again next time.
@@ -137,8 +139,17 @@ export class OrtEngine implements Engine {
 }
 
 function fromEngine(dtype: DType, data: OrtTensor['data']): NumericArray {
-  if (dtype === 'int64' || dtype === 'uint64') return fromBigArray(data as BigInt64Array | BigUint64Array);
-  return data as NumericArray;
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) return fromBigArray(data);
+  return dtype === 'int64' ? Float64Array.from(data as Int32Array) : (data as NumericArray);
+}
+
+/** 64-bit integers for a device that computes with 32 bits. */
+function toInt32Array(data: NumericArray): Int32Array {
+  const narrow = Int32Array.from(data);
+  const at = narrow.findIndex((x, i) => x !== data[i]);
+  if (at >= 0)
+    throw new EngineError(`WebGPU computes with integers of 32 bits; ${data[at]} does not fit. Use setDevice('cpu')`);
+  return narrow;
 }
 
 function locations(outputs: readonly string[], keep: readonly boolean[]): Record<string, 'gpu-buffer' | 'cpu'> {

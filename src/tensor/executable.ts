@@ -5,7 +5,7 @@ import { type FusedLoop, fuseAssignments } from '../compiler/fuse-assignments.ts
 import type { LinearGraph } from '../compiler/linearize.ts';
 import { arenaOf } from '../compiler/loops/arena.ts';
 import { instantiateLoop } from '../compiler/loops/run.ts';
-import { compileGraph, hasConvolution } from '../compiler/pipeline.ts';
+import { compileGraph, hasConvolution, opsetFor, programInput } from '../compiler/pipeline.ts';
 import { EngineError } from '../ir/errors.ts';
 import type { Leaf, Value } from '../ir/graph.ts';
 import { channelBlock } from '../runtime/channel-block.ts';
@@ -42,6 +42,7 @@ export class Executable {
   readonly #scratch: readonly ({ owner: number; slot: string } | null)[];
   readonly #swaps: readonly { input: number; output: number }[];
   readonly #outputs: readonly Value[];
+  readonly #isSwap: readonly boolean[];
 
   private constructor(engine: Engine, program: EngineProgram | null, plan: Plan, graphInputs: readonly number[]) {
     this.#engine = engine;
@@ -52,6 +53,7 @@ export class Executable {
     this.#scratch = plan.scratch;
     this.#swaps = plan.swaps;
     this.#outputs = plan.outputs;
+    this.#isSwap = plan.outputs.map((_, i) => plan.swaps.some((s) => s.output === i));
   }
 
   static async build(request: Request, engine: Engine): Promise<Executable> {
@@ -65,11 +67,12 @@ export class Executable {
     if (!compiled.outputs.length) return new Executable(engine, null, plan, []);
     const used = new Set<Value>(compiled.outputs);
     for (const node of compiled.nodes) for (const v of node.inputs) if (v) used.add(v);
-    const graphInputs = request.graph.inputs.flatMap((v, i) => (used.has(v) ? [i] : []));
+    const graphInputs = request.graph.inputs.flatMap((v, i) => (used.has(programInput(v, target)) ? [i] : []));
     const model = emitModel(
       compiled.nodes,
-      graphInputs.map((i) => request.graph.inputs[i]),
+      graphInputs.map((i) => programInput(request.graph.inputs[i], target)),
       compiled.outputs,
+      opsetFor(compiled, target),
     );
     const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {
       spin: true,
@@ -102,7 +105,8 @@ export class Executable {
       for (const { input, output } of this.#swaps) into[output] = storageAt(input).spare;
       results = await this.#program.run(inputs, into);
     }
-    const outputs = results.map((tensor, i) => scratch[i] ?? this.#adopt(this.#outputs[i], tensor));
+    // What is swapped in belongs to its storage alone.
+    const outputs = scratch.map((s, i) => s ?? (this.#isSwap[i] ? null : this.#adopt(this.#outputs[i], results[i])));
     this.#runLoops(leaves, storageAt, outputs);
     for (const s of scratch) if (s) s.version++;
     for (const { input, output } of this.#swaps) {
@@ -110,7 +114,7 @@ export class Executable {
       if (!this.#engine.sharesMemory) unplace(storage);
       storage.replace(this.#engine, results[output]);
     }
-    return this.#wanted.map((i) => outputs[i]);
+    return this.#wanted.map((i) => present(outputs[i]));
   }
 
   #tensorOf(leaf: Leaf): EngineTensor {
@@ -144,12 +148,12 @@ export class Executable {
       placeTogether(arrays.map((p) => (p.from === 'input' ? storageAt(p.at) : this.#scratchAt(p.at, storageAt))));
   }
 
-  #runLoops(leaves: readonly Leaf[], storageAt: (i: number) => Storage, outputs: readonly Storage[]) {
+  #runLoops(leaves: readonly Leaf[], storageAt: (i: number) => Storage, outputs: readonly (Storage | null)[]) {
     for (const { loop, arrays, scalars } of this.#loops) {
       const pointers: number[] = [];
       let arena: ReturnType<typeof arenaOf>;
       for (const p of arrays) {
-        const host = (p.from === 'input' ? storageAt(p.at) : outputs[p.at]).host;
+        const host = (p.from === 'input' ? storageAt(p.at) : present(outputs[p.at])).host;
         arena ??= host ? arenaOf(host) : undefined;
         pointers.push(host?.byteOffset ?? 0);
       }
@@ -158,7 +162,8 @@ export class Executable {
       for (const p of scalars) {
         const leaf = p.from === 'input' ? leaves[p.at] : null;
         if (leaf instanceof ScalarLeaf) numbers.push(leaf.data[0]);
-        else numbers.push((leaf instanceof StorageLeaf ? leaf.storage : outputs[p.at]).host?.[0] ?? Number.NaN);
+        else
+          numbers.push((leaf instanceof StorageLeaf ? leaf.storage : present(outputs[p.at])).host?.[0] ?? Number.NaN);
       }
       instantiateLoop(loop.kernel, arena.memory)(pointers, loop.size, numbers);
       for (const { array } of loop.writes) storageAt(arrays[array].at).overwritten();
@@ -168,6 +173,11 @@ export class Executable {
   async dispose(): Promise<void> {
     await this.#program?.dispose();
   }
+}
+
+function present(storage: Storage | null): Storage {
+  if (!storage) throw new EngineError('internal: an output of a program is missing');
+  return storage;
 }
 
 interface Plan {

@@ -88,7 +88,7 @@ function definitionOf(c: OpCase) {
 }
 
 /** The operands as graph values; differentiable ones require grad unless `frozen`, and may be moved along directions. */
-function operands(c: OpCase, frozen = false, moves?: readonly Float32Array[], by = 0): (Value | null)[] {
+export function operandsOf(c: OpCase, frozen = false, moves?: readonly Float32Array[], by = 0): (Value | null)[] {
   return c.inputs.map((t, i) => {
     if (!t) return null;
     if (c.constants?.includes(i)) return constant(t.data, t.dtype, t.shape);
@@ -97,6 +97,11 @@ function operands(c: OpCase, frozen = false, moves?: readonly Float32Array[], by
     const data = moves ? t.data.map((x, j) => x + by * moves[k][j]) : t.data;
     return leafOf({ ...t, data }, !frozen);
   });
+}
+
+/** Applies the operator of a case. */
+export function outputsOfCase(c: OpCase, inputs: readonly (Value | null)[]): readonly Value[] {
+  return apply(definitionOf(c), inputs, c.attrs);
 }
 
 /** Reproducible numbers in (-1, 1). */
@@ -157,14 +162,14 @@ function seeded(c: OpCase, outputs: readonly Value[]) {
   return { ys: pairs.map((p) => p.y), seeds: pairs.map((p) => p.s) };
 }
 
-interface Differentiated {
+export interface Differentiated {
   readonly leaves: readonly Value[];
   readonly ys: readonly Value[];
   readonly seeds: readonly GoldenTensor[];
   readonly slopes: readonly (Value | undefined)[];
 }
 
-function differentiate(
+export function differentiate(
   c: OpCase,
   inputs: readonly (Value | null)[],
   outputs: readonly Value[],
@@ -204,7 +209,7 @@ function differencesCheck(c: OpCase, d: Differentiated): Check {
   const second = c.second === true;
   const step = second ? smoothStep : linearStep;
   const at = stencil.map(([by]) => {
-    const inputs = operands(c, !second, moves, by * step);
+    const inputs = operandsOf(c, !second, moves, by * step);
     const outputs = apply(definition, inputs, c.attrs);
     return second ? differentiate(c, inputs, outputs, false) : { ...seeded(c, outputs), slopes: [] };
   });
@@ -250,7 +255,7 @@ function differencesCheck(c: OpCase, d: Differentiated): Check {
 
 function* checksOf(c: OpCase): Generator<Check> {
   const definition = definitionOf(c);
-  const inputs = operands(c);
+  const inputs = operandsOf(c);
   const outputs = apply(definition, inputs, c.attrs);
   yield outputsCheck(c, 'types and values', outputs);
   const whole = c.inputs.map((t) => t && constant(t.data, t.dtype, t.shape));
