@@ -25,7 +25,7 @@ export async function openRun(folder: string, device: string, terminal: Terminal
   const { preprocess, model: code, options } = record;
   if (!(await isThere(join(folder, 'model.safetensors'))))
     throw new UsageError(
-      `${folder} has no model.safetensors: its training ${record.status === 'finished' ? 'was kept elsewhere' : 'has not finished; go on with: gradus train --resume --out'} ${folder}`,
+      `${folder} has no model.safetensors: its training ${record.status === 'finished' ? 'was kept elsewhere' : 'has not finished; go on with: npx gradus train --resume --out'} ${folder}`,
     );
   setDevice(device);
   const encoder = preprocess.kind === 'table' ? TableEncoder.fromJSON(preprocess.encoder) : undefined;

@@ -95,10 +95,10 @@ describe('Ctrl-C', () => {
     const first = await gradus([...args, '--out', parts], { interruptAt: 'epoch  4/40' });
     expect(first.code, first.stderr).toBe(130);
     expect(first.stderr).toMatch(
-      /interrupted after step \d+; its checkpoint is kept\. Go on with:\n {2}gradus train --resume --out /,
+      /interrupted after step \d+; its checkpoint is kept\. Go on with:\n {2}npx gradus train --resume --out /,
     );
     const status = await here(['inspect', parts]);
-    expect(status.stdout).toMatch(/status +interrupted; go on with: gradus train --resume/);
+    expect(status.stdout).toMatch(/status +interrupted; go on with: npx gradus train --resume/);
     const early = await here(['predict', parts, data]);
     expect(early.stderr).toContain('its training has not finished; go on with');
     const second = await gradus(['train', '--resume', '--out', parts]);

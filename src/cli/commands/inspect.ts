@@ -98,7 +98,7 @@ async function lookAtRun(path: string, terminal: Terminal): Promise<Finding> {
     ['task', record.task],
     [
       'status',
-      `${record.status}${record.status === 'finished' ? '' : `; go on with: gradus train --resume --out ${path}`}`,
+      `${record.status}${record.status === 'finished' ? '' : `; go on with: npx gradus train --resume --out ${path}`}`,
     ],
     ['data', `${data.path} (${data.train} to train on, ${data.val} for validation, ${data.test} for the test)`],
     ['input', input],

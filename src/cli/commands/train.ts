@@ -325,7 +325,7 @@ async function runAndShow(
     if (!(error instanceof InterruptedError)) throw error;
     const step = /step (\d+)/.exec(error.message)?.[1] ?? '?';
     throw new Interrupted(
-      `interrupted after step ${step}; its checkpoint is kept. Go on with:\n  gradus train --resume --out ${shellWord(folder)}`,
+      `interrupted after step ${step}; its checkpoint is kept. Go on with:\n  npx gradus train --resume --out ${shellWord(folder)}`,
       { cause: error },
     );
   }
@@ -374,7 +374,7 @@ function showNext(folder: string, { data }: RunRecord, prepared: Prepared, termi
   const run = shellWord(folder);
   const image = prepared.train instanceof PixelData;
   terminal.heading('Next');
-  terminal.say(`  gradus evaluate ${run}${prepared.test ? '' : ` --data <${image ? 'folder' : 'table'}>`}`);
-  terminal.say(`  gradus predict ${run} ${image ? '<image or folder>' : shellWord(data.path)}`);
-  terminal.say(`  gradus inspect ${run}/model.onnx`);
+  terminal.say(`  npx gradus evaluate ${run}${prepared.test ? '' : ` --data <${image ? 'folder' : 'table'}>`}`);
+  terminal.say(`  npx gradus predict ${run} ${image ? '<image or folder>' : shellWord(data.path)}`);
+  terminal.say(`  npx gradus inspect ${run}/model.onnx`);
 }

@@ -342,7 +342,7 @@ export async function loadTable(
   checkRows(all, encoder, file, strict, terminal);
   if (!columnsOf(all).includes(target))
     throw new UsageError(
-      `${file} has no column '${target}' to compare predictions with; without known answers use: gradus predict`,
+      `${file} has no column '${target}' to compare predictions with; without known answers use: npx gradus predict`,
     );
   const rows = withTarget(all, target, strict, terminal);
   if (rows.length === 0) throw new UsageError(`${file}: no row has a value in '${target}'`);
