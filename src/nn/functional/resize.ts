@@ -19,7 +19,7 @@ export interface InterpolateOptions {
   alignCorners?: boolean;
   /** Use the ratio of the sizes instead of the given factor. */
   recomputeScaleFactor?: boolean;
-  /** Widen the filter when shrinking, against aliasing ('bilinear' and 'bicubic'; has no gradient). */
+  /** Widen the filter when shrinking, against aliasing ('bilinear' and 'bicubic'). */
   antialias?: boolean;
 }
 

@@ -1,5 +1,5 @@
 /** @file GridSample and AffineGrid: sampling images at computed positions. */
-import { GradientError, ShapeError } from '../../ir/errors.ts';
+import { ShapeError } from '../../ir/errors.ts';
 import { type Attrs, constant, type Value } from '../../ir/graph.ts';
 import { formatShape, type Shape, sizeOf } from '../../ir/shape.ts';
 import { add, mul, sub } from '../arithmetic.ts';
@@ -22,7 +22,7 @@ const modeOf = (attrs: Attrs) => {
 /**
  * Samples x [batch, channels, ...spatial] at grid [batch, ...positions, axes], coordinates from -1 to 1, the last axis of x
  * first. Attributes: mode ('linear', 'nearest', 'cubic'), padding_mode ('zeros', 'border', 'reflection'), align_corners.
- * Gradients by x and grid for linear and nearest on images. Source: ONNX GridSample, torch.nn.functional.grid_sample.
+ * Gradients by x and grid. Source: ONNX GridSample, torch.nn.functional.grid_sample.
  */
 export const gridSample = defineOp('GridSample', {
   infer: ([x, grid]) => {
@@ -39,43 +39,79 @@ export const gridSample = defineOp('GridSample', {
     return mode === (attrs.mode ?? 'linear') ? undefined : gridSample(x, grid, { ...attrs, mode });
   },
   gradient: 'decompose',
-  decompose: ([x, grid], attrs) => {
-    if (modeOf(attrs) === 'cubic' || x.rank !== 4)
-      throw new GradientError(
-        `GridSample with mode '${modeOf(attrs)}' on shape ${formatShape(x.shape)} can be run but not differentiated; only 'linear' and 'nearest' on [batch, channels, height, width] can`,
-      );
-    return sampleImage(x, grid, attrs);
-  },
+  decompose: ([x, grid], attrs) => sample(x, grid, attrs),
 });
 
-function sampleImage(x: Value, grid: Value, attrs: Attrs): Value {
-  const [batch, channels, height, width] = x.shape;
-  const [, rows, columns] = grid.shape;
-  const count = rows * columns;
-  const parts = split(reshape(grid, [batch, 1, count, 2]), ints([1, 1]), { axis: 3 });
-  const [gx, gy] = parts.map((p) => reshape(p, [batch, 1, count]));
-  const px = position(gx, width, attrs);
-  const py = position(gy, height, attrs);
-  const image = reshape(x, [batch, channels, height * width]);
-  const sample = (ix: Value, iy: Value, weight: Value | null) => {
-    const inside = and(within(ix, width), within(iy, height));
-    const at = add(mul(clamped(iy, height), scalar(iy, width)), clamped(ix, width));
-    const index = expand(cast(at, { to: 'int32' }), [batch, channels, count]);
-    const kept = cast(inside, { to: x.dtype });
-    return mul(gatherElements(image, index, { axis: 2 }), weight ? mul(weight, kept) : kept);
-  };
-  const result = modeOf(attrs) === 'nearest' ? sample(round(px), round(py), null) : bilinear(px, py, sample);
-  return reshape(result, [batch, channels, rows, columns]);
+/** One element read along one axis, and how much it counts (null for all). */
+interface Tap {
+  readonly index: Value;
+  readonly weight: Value | null;
 }
 
-function bilinear(px: Value, py: Value, sample: (ix: Value, iy: Value, weight: Value) => Value): Value {
-  const one = scalar(px, 1);
-  const [x0, y0] = [floor(px), floor(py)];
-  const [x1, y1] = [add(x0, one), add(y0, one)];
-  const [right, down] = [sub(px, x0), sub(py, y0)];
-  const [left, up] = [sub(one, right), sub(one, down)];
-  const top = add(sample(x0, y0, mul(left, up)), sample(x1, y0, mul(right, up)));
-  return add(top, add(sample(x0, y1, mul(left, down)), sample(x1, y1, mul(right, down))));
+/** Sums over all combinations of the taps of the axes, each gathered by one linear index. */
+function sample(x: Value, grid: Value, attrs: Attrs): Value {
+  const [batch, channels, ...spatial] = x.shape;
+  const positions = grid.shape.slice(1, -1);
+  const count = sizeOf(positions);
+  const axes = spatial.length;
+  const flat = reshape(grid, [batch, 1, count, axes]);
+  const parts = axes === 1 ? [flat] : split(flat, ints(spatial.map(() => 1)), { axis: 3 });
+  const elements = reshape(x, [batch, channels, sizeOf(spatial)]);
+  // The grid names the last axis first.
+  const taps = spatial.map((size, i) => tapsOf(reshape(parts[axes - 1 - i], [batch, 1, count]), size, attrs));
+  const terms = combinations(taps).map((taken) => {
+    let at: Value | undefined;
+    let inside: Value | undefined;
+    let weight: Value | undefined;
+    taken.forEach((tap, i) => {
+      const size = spatial[i];
+      const here = clamped(tap.index, size);
+      at = at ? add(mul(at, scalar(at, size)), here) : here;
+      inside = inside ? and(inside, within(tap.index, size)) : within(tap.index, size);
+      if (tap.weight) weight = weight ? mul(weight, tap.weight) : tap.weight;
+    });
+    if (!at || !inside) throw new ShapeError(`GridSample needs a spatial axis, found shape ${formatShape(x.shape)}`);
+    const index = expand(cast(at, { to: 'int32' }), [batch, channels, count]);
+    const kept = cast(inside, { to: x.dtype });
+    return mul(gatherElements(elements, index, { axis: 2 }), weight ? mul(weight, kept) : kept);
+  });
+  return reshape(
+    terms.reduce((sum, term) => add(sum, term)),
+    [batch, channels, ...positions],
+  );
+}
+
+/** Every way to take one entry of each list. */
+function combinations<T>(lists: readonly (readonly T[])[]): T[][] {
+  return lists.reduce<T[][]>((found, list) => found.flatMap((taken) => list.map((item) => [...taken, item])), [[]]);
+}
+
+/** Which elements of an axis make up the value at coordinate `g`. */
+function tapsOf(g: Value, size: number, attrs: Attrs): Tap[] {
+  const mode = modeOf(attrs);
+  if (mode === 'cubic') return cubicTaps(g, size, attrs);
+  const p = position(g, size, attrs);
+  if (mode === 'nearest') return [{ index: round(p), weight: null }];
+  const one = scalar(p, 1);
+  const low = floor(p);
+  const right = sub(p, low);
+  return [
+    { index: low, weight: sub(one, right) },
+    { index: add(low, one), weight: right },
+  ];
+}
+
+/** Keys' kernel with -0.75 over four elements; the padding mode applies to each of them, not to the position. */
+function cubicTaps(g: Value, size: number, attrs: Attrs): Tap[] {
+  const p = position(g, size, { align_corners: attrs.align_corners });
+  const c = (n: number) => scalar(p, n);
+  const low = floor(p);
+  const t = sub(p, low);
+  const a = -0.75;
+  const near = (d: Value) => add(mul(mul(sub(mul(d, c(a + 2)), c(a + 3)), d), d), c(1));
+  const far = (d: Value) => sub(mul(add(mul(sub(mul(d, c(a)), c(5 * a)), d), c(8 * a)), d), c(4 * a));
+  const weights = [far(add(t, c(1))), near(t), near(sub(c(1), t)), far(sub(c(2), t))];
+  return weights.map((weight, i) => ({ index: padded(add(low, c(i - 1)), size, attrs), weight }));
 }
 
 const within = (i: Value, size: number) => and(greaterOrEqual(i, scalar(i, 0)), lessOrEqual(i, scalar(i, size - 1)));
@@ -86,13 +122,17 @@ function clamped(p: Value, size: number): Value {
   return where(lessOrEqual(p, low), low, where(greaterOrEqual(p, high), high, p));
 }
 
-/** From [-1, 1] to element positions, brought back into the image as padding_mode says. */
+/** From [-1, 1] to element positions, brought back as padding_mode says. */
 function position(g: Value, size: number, attrs: Attrs): Value {
   const corners = attrs.align_corners === 1;
   const scale = corners ? (size - 1) / 2 : size / 2;
-  const p = add(mul(g, scalar(g, scale)), scalar(g, (size - 1) / 2));
+  return padded(add(mul(g, scalar(g, scale)), scalar(g, (size - 1) / 2)), size, attrs);
+}
+
+/** A position brought back into the image. */
+function padded(p: Value, size: number, attrs: Attrs): Value {
   if (attrs.padding_mode === 'border') return clamped(p, size);
-  if (attrs.padding_mode === 'reflection') return clamped(reflected(p, size, corners), size);
+  if (attrs.padding_mode === 'reflection') return clamped(reflected(p, size, attrs.align_corners === 1), size);
   return p;
 }
 

@@ -68,6 +68,24 @@ function cubicWeights(t: number, a: number): number[] {
   return [far(t + 1), near(t), near(1 - t), far(2 - t)];
 }
 
+/** Weights where an axis shrinks, of a filter as much wider as the axis gets shorter (Pillow's antialiasing). */
+function widenedWeights(x: number, { size, scale }: AxisResize, mode: string, a: number) {
+  const kernel = (d: number) => {
+    if (mode === 'linear') return Math.max(0, 1 - d);
+    const [far, near] = cubicWeights(d % 1, a);
+    return d < 1 ? near : d < 2 ? far : 0;
+  };
+  const support = (mode === 'linear' ? 1 : 2) / scale;
+  const start = Math.max(0, Math.trunc(x + 1 - support));
+  const end = Math.min(size, Math.trunc(x + 1 + support));
+  const taps = Array.from({ length: end - start }, (_, i) => ({
+    index: start + i,
+    weight: kernel(Math.abs(start + i - x) * scale),
+  }));
+  const total = taps.reduce((n, { weight }) => n + weight, 0);
+  return taps.map(({ index, weight }) => ({ index, weight: weight / total }));
+}
+
 const clamp = (i: number, size: number) => Math.min(size - 1, Math.max(0, i));
 
 /** Indices and weights that make up each output element; empty where the extrapolation value stands. */
@@ -83,6 +101,7 @@ export function axisWeights(axis: AxisResize, attrs: Attrs): { index: number; we
       const rounding = (attrs.nearest_mode as string | undefined) ?? 'round_prefer_floor';
       return [{ index: clamp(nearest(x, rounding), size), weight: 1 }];
     }
+    if (attrs.antialias && scale < 1) return widenedWeights(x, axis, mode, numberAttr(attrs, 'cubic_coeff_a', -0.75));
     const base = Math.floor(x);
     if (mode === 'linear')
       return [

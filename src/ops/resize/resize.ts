@@ -1,7 +1,7 @@
 /** @file Resize: interpolation of images by nearest neighbours, linearly or by cubics. */
 
 import type { DType } from '../../ir/dtype.ts';
-import { ArgumentError, GradientError, ShapeError } from '../../ir/errors.ts';
+import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { type Attr, type Attrs, constant, type Value } from '../../ir/graph.ts';
 import { formatShape, normalizeAxis, type Shape, sizeOf } from '../../ir/shape.ts';
 import { add, mul, sub } from '../arithmetic.ts';
@@ -102,7 +102,7 @@ function byMatrices(x: Value, axes: readonly AxisResize[], attrs: Attrs, transpo
 /**
  * Interpolated resizing. Operands: x, roi (for tf_crop_and_resize), scales or sizes, all but x constant; attributes mode
  * ('nearest', 'linear', 'cubic'), coordinate_transformation_mode, nearest_mode, cubic_coeff_a, exclude_outside, axes,
- * keep_aspect_ratio_policy, antialias (no gradient). Source: ONNX Resize, torch.nn.functional.interpolate.
+ * keep_aspect_ratio_policy, antialias. Source: ONNX Resize, torch.nn.functional.interpolate.
  */
 export const resize = defineOp('Resize', {
   infer: (operands, attrs) =>
@@ -126,10 +126,6 @@ export const resize = defineOp('Resize', {
     return resize(x, region, scales && constant(factors, 'float32'), null, rest);
   },
   gradient: ({ inputs, attrs }, [dy]) => {
-    if (attrs.antialias)
-      throw new GradientError(
-        'Resize with antialias can be run but not differentiated; resize without it, or while reading the data',
-      );
     const { roi, scales, sizes } = targetOf(inputs);
     const target = { roi: roi ?? undefined, scales: scales ?? undefined, sizes: sizes ?? undefined };
     return [dy && resizeGrad(dy, { ...attrs, ...target, shape: inputs[0].shape })];
