@@ -1,10 +1,12 @@
 /** @file Conv, ConvTranspose and the two linear maps that are their gradients, closed under differentiation. */
 import type { Attrs, Value } from '../../ir/graph.ts';
 import type { Shape } from '../../ir/shape.ts';
+import { add } from '../arithmetic.ts';
 import { defineOp, type } from '../define.ts';
-import { ints } from '../movement.ts';
+import { ints, reshape } from '../movement.ts';
+import { padSpatial } from '../parts.ts';
 import { reduceSum } from '../reduce.ts';
-import { checkBias, convGeometry, geometryAttrs, transposeGeometry } from './geometry.ts';
+import { checkBias, convGeometry, geometryAttrs, type TransposeGeometry, transposeGeometry } from './geometry.ts';
 import { inputGradient } from './input-gradient.ts';
 import { weightGradient } from './weight-gradient.ts';
 
@@ -88,8 +90,10 @@ export const convTranspose = defineOp('ConvTranspose', {
     return type(x.dtype, [x.shape[0], weight.shape[1] * group, ...output]);
   },
   simplify: ([x, weight, bias], attrs) => {
-    if (isExplicit(attrs) && attrs.output_padding !== undefined && attrs.output_shape === undefined) return undefined;
     const geometry = transposeGeometry(x.shape, weight.shape, attrs);
+    const isWide = geometry.outputPadding.some((p, i) => p >= geometry.strides[i]);
+    if (isWide) return widePadding(x, weight, bias, geometry);
+    if (isExplicit(attrs) && attrs.output_padding !== undefined && attrs.output_shape === undefined) return undefined;
     return convTranspose(x, weight, bias, { ...geometryAttrs(geometry), output_padding: geometry.outputPadding });
   },
   gradient: ({ inputs: [x, weight, bias], attrs, needs }, [dy]) =>
@@ -101,6 +105,24 @@ export const convTranspose = defineOp('ConvTranspose', {
         ]
       : [],
 });
+
+/**
+ * An output padding of a stride or more, which a wide dilation allows in PyTorch but ONNX Runtime refuses: as much as there
+ * is comes off the padding at the end, the rest is nothing but bias.
+ */
+function widePadding(x: Value, weight: Value, bias: Value | null | undefined, geometry: TransposeGeometry): Value {
+  const uncut = geometry.outputPadding.map((p, i) => Math.min(p, geometry.end[i]));
+  const rest = geometry.outputPadding.map((p, i) => p - uncut[i]);
+  const end = geometry.end.map((p, i) => p - uncut[i]);
+  const attrs = { ...geometryAttrs({ ...geometry, end }), output_padding: rest.map(() => 0) };
+  if (rest.every((n) => n === 0)) return convTranspose(x, weight, bias, attrs);
+  const y = padSpatial(
+    convTranspose(x, weight, attrs),
+    rest.map(() => 0),
+    rest,
+  );
+  return bias ? add(y, reshape(bias, [bias.size, ...rest.map(() => 1)])) : y;
+}
 
 /**
  * Sum over batch and spatial axes, the gradient of a bias per channel. One reduction: measured faster on CPU than averages
