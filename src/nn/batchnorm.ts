@@ -126,10 +126,7 @@ abstract class InstanceNorm extends Norm {
   override forward(x: Tensor): Tensor {
     this.checkInput(x, this.ranks);
     const { runningMean, runningVar, weight, bias, eps, momentum } = this;
-    if (this.training && this.numBatchesTracked) {
-      const count = this.numBatchesTracked;
-      noGrad(() => count.assign(count.add(1)));
-    }
+    // The count of batches is part of the state but, as in PyTorch, only batch normalisation advances it.
     return F.instanceNorm(x, runningMean, runningVar, weight, bias, {
       eps,
       momentum: momentum ?? 0,

@@ -199,5 +199,7 @@ export interface LrnOptions {
 /** x / (k + alpha / size * sum of x^2 over `size` neighbouring channels)^beta (Krizhevsky et al., 2012). */
 export function localResponseNorm(x: Tensor, size: number, options: LrnOptions = {}): Tensor {
   const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
-  return new Tensor(ops.lrn(x.value, { size, alpha, beta, bias: k }));
+  const norm = (v: Value) => ops.lrn(v, { size, alpha, beta, bias: k });
+  // An even window reaches one channel further to the front in PyTorch, to the back in ONNX.
+  return new Tensor(size % 2 === 0 ? ops.flip(norm(ops.flip(x.value, [1])), [1]) : norm(x.value));
 }

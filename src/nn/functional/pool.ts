@@ -1,7 +1,7 @@
 /** @file Pooling in 1, 2 and 3 dimensions: maximum, average, power average, and pools of a given output size. */
 import { ArgumentError } from '../../ir/errors.ts';
 import { constant, type Value } from '../../ir/graph.ts';
-import { sizeOf } from '../../ir/shape.ts';
+import { type Shape, sizeOf } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { memoConstant } from '../../ops/memo.ts';
 import { Tensor, type ValuesAndIndices } from '../../tensor/index.ts';
@@ -93,6 +93,21 @@ export interface AvgPoolOptions {
   divisorOverride?: number;
 }
 
+/** Padding before and after all dimensions such that the windows of a ceiling-mode pool fit exactly. */
+function overhang(spatial: Shape, { kernel_shape, strides, pads, ceil_mode }: ReturnType<typeof windows>) {
+  const after = spatial.map((size, i) => {
+    const room = size + 2 * pads[i] - kernel_shape[i];
+    const steps = Math.floor(room / strides[i]);
+    // A window that would begin in the padding at the end is left out.
+    const isOver = ceil_mode === 1 && room % strides[i] > 0 && (steps + 1) * strides[i] < size + pads[i];
+    return pads[i] + (isOver ? (steps + 1) * strides[i] - room : 0);
+  });
+  return [
+    [0, 0, ...pads.slice(0, spatial.length)],
+    [0, 0, ...after],
+  ] as const;
+}
+
 function avgPool(n: number, x: Tensor, kernelSize: Sizes, options: AvgPoolOptions): Tensor {
   const name = `avgPool${n}d`;
   const { countIncludePad = true, divisorOverride } = options;
@@ -101,11 +116,9 @@ function avgPool(n: number, x: Tensor, kernelSize: Sizes, options: AvgPoolOption
   return batched(x, n, name, (b) => {
     if (divisorOverride === undefined)
       return new Tensor(ops.averagePool(b.value, { ...attrs, count_include_pad: countIncludePad ? 1 : 0 }));
-    if (options.ceilMode)
-      throw new ArgumentError(
-        `${name}: divisorOverride does not go together with ceilMode, whose last windows differ in size`,
-      );
-    const mean = ops.averagePool(b.value, { ...attrs, count_include_pad: 1 });
+    // With zeros put around, what hangs over the end included, every window has the same size.
+    const padded = ops.pad(b.value, ...overhang(b.shape.slice(2), attrs));
+    const mean = ops.averagePool(padded, { ...attrs, pads: attrs.pads.map(() => 0), ceil_mode: 0 });
     return new Tensor(mean).mul(sizeOf(attrs.kernel_shape) / divisorOverride);
   });
 }

@@ -1,6 +1,6 @@
 /** @file Losses between numbers: regression, distributions, overlap. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import { formatShape } from '../../ir/shape.ts';
+import { formatShape, sameShape } from '../../ir/shape.ts';
 import { type Tensor, where } from '../../tensor/index.ts';
 import { requireOneOf } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
@@ -79,7 +79,8 @@ export function poissonNllLoss(x: Tensor, target: Tensor, options: PoissonNllOpt
 }
 
 /**
- * Negative log-likelihood under normal distributions of mean x and variance `variance` (the shape of x, or broadcastable):
+ * Negative log-likelihood under normal distributions of mean x and variance `variance` (the shape of x, the same without
+ * its last dimension for one variance per sample, or broadcastable):
  * (log var + (x - target)^2 / var) / 2, the variance at least `eps`; `full` adds log(2 pi) / 2.
  */
 export function gaussianNllLoss(
@@ -89,6 +90,8 @@ export function gaussianNllLoss(
   options: LossOptions & { full?: boolean; eps?: number } = {},
 ): Tensor {
   const { full = false, eps = 1e-6 } = options;
+  const perRow = variance.ndim === x.ndim - 1 && sameShape(variance.shape, x.shape.slice(0, -1));
+  if (perRow) return gaussianNllLoss(x, target, variance.unsqueeze(-1), options);
   // The bound does not stop the gradient, as in PyTorch.
   const bounded = variance.add(variance.clamp({ min: eps }).sub(variance).detach());
   const loss = bounded.log().add(x.sub(target).square().div(bounded)).mul(0.5);

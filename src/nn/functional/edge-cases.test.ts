@@ -1,0 +1,68 @@
+import { describe, expect, it } from 'vitest';
+import { arange, F, grad, ones, type Tensor, tensor } from '../../index.ts';
+
+/** 0, 1, 2, ... as float32 in a shape. */
+const counted = (shape: number[]) =>
+  arange(shape.reduce((a, b) => a * b, 1))
+    .float()
+    .reshape(shape);
+
+async function near(t: Tensor, want: readonly number[]): Promise<void> {
+  const data = await t.data();
+  expect(data.length).toBe(want.length);
+  want.forEach((v, i) => {
+    expect(data[i]).toBeCloseTo(v, 4);
+  });
+}
+
+// Expected values are PyTorch's (2.x).
+describe('as PyTorch has it', () => {
+  it('a variance per sample in gaussianNllLoss', async () => {
+    const x = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    await near(F.gaussianNllLoss(x, x.add(1), tensor([1, 2]), { reduction: 'none' }), [0.5, 0.5, 0.596574, 0.596574]);
+  });
+  it('an even window of localResponseNorm reaches further to the front', async () => {
+    const x = tensor([1, 2, 3], { shape: [1, 3, 1] });
+    await near(F.localResponseNorm(x, 2, { alpha: 1, beta: 1, k: 1 }), [1 / 1.5, 2 / 3.5, 3 / 7.5]);
+  });
+  it('divisorOverride with windows over the end', async () => {
+    const x = counted([1, 1, 3, 3]);
+    await near(F.avgPool2d(x, 2, { ceilMode: true, divisorOverride: 2 }), [4, 3.5, 6.5, 4]);
+    // Begins inside: the window at the end covers one element and one zero of the padding.
+    await near(F.avgPool2d(x, 2, { stride: 3, padding: 1, ceilMode: true, divisorOverride: 1 }), [0, 2, 6, 8]);
+  });
+});
+
+describe('transposed convolution with an output padding of a stride or more', () => {
+  it.each([0, 1])('padding %i', async (padding) => {
+    const x = tensor([1, 2, 3], { shape: [1, 1, 3], requiresGrad: true });
+    const weight = tensor([1, 10], { shape: [1, 1, 2], requiresGrad: true });
+    const y = F.convTranspose1d(x, weight, tensor([0.5]), { dilation: 3, outputPadding: 2, padding });
+    const full = [1.5, 2.5, 3.5, 10.5, 20.5, 30.5, 0.5, 0.5];
+    await near(y, full.slice(padding, full.length - padding));
+    const gradients = grad(y.sum(), [x, weight]);
+    await near(gradients[0], padding ? [10, 11, 11] : [11, 11, 11]);
+    await near(gradients[1], padding ? [5, 6] : [6, 6]);
+  });
+});
+
+describe('gradients of sampling', () => {
+  it('bicubic interpolation with antialiasing', async () => {
+    const x = ones([1, 1, 1, 4], { requiresGrad: true });
+    const y = F.interpolate(x, { size: [1, 2], mode: 'bilinear', antialias: true });
+    await near(grad(y.mul(tensor([1, 2])).sum(), x), [3 / 7 + 0, 3 / 7 + 2 / 7, 1 / 7 + 6 / 7, 6 / 7]);
+  });
+  it('volumes and cubics', async () => {
+    const volume = counted([1, 1, 2, 2, 2]);
+    volume.requiresGrad = false;
+    const grid = tensor([0.1, 0.2, 0.3], { shape: [1, 1, 1, 1, 3], requiresGrad: true });
+    const options = { alignCorners: true };
+    await near(grad(F.gridSample(volume, grid, options).sum(), grid), [0.5, 1, 2]);
+    const image = counted([1, 1, 4, 4]);
+    const at = tensor([0.1, -0.2], { shape: [1, 1, 1, 2], requiresGrad: true });
+    await near(grad(F.gridSample(image, at, { mode: 'bicubic', ...options }).sum(), at), [1.226255, 6.12]);
+  });
+});
