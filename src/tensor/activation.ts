@@ -4,7 +4,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { dimOf, like, requireOneOf, toFloat } from './lift.ts';
+import { dimOf, like, requireOneOf, toFloat, viaInt32 } from './lift.ts';
 import { chunk, unsqueeze } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
@@ -30,7 +30,7 @@ export function softmin(x: Tensor, dim: number): Tensor {
 
 /** max(x, 0). */
 export function relu(x: Tensor): Tensor {
-  return new Tensor(isFloat(x.dtype) ? ops.relu(x.value) : ops.max(x.value, like(x.value, 0)));
+  return new Tensor(isFloat(x.dtype) ? ops.relu(x.value) : viaInt32([x.value], (v) => ops.max(v, like(v, 0))));
 }
 
 /** min(max(x, 0), 6). */

@@ -144,7 +144,7 @@ function unifySize(sizes: Map<string, number>, label: string, size: number, equa
   const known = sizes.get(label) ?? 1;
   if (known !== 1 && size !== 1 && known !== size)
     throw new ShapeError(`einsum: '${label}' in '${equation}' stands for sizes ${known} and ${size}`);
-  sizes.set(label, Math.max(known, size));
+  sizes.set(label, known === 1 ? size : known);
 }
 
 function outputLabels(left: string, right: string | undefined, dots: number): string[] {

@@ -136,8 +136,13 @@ export const reciprocal = floatUnary(ops.reciprocal);
 export const exp = floatUnary(ops.exp);
 /** 2 to the power of x. */
 export const exp2 = floatUnary((x) => ops.exp(ops.mul(x, like(x, Math.LN2))));
-/** exp(x) - 1, exact near 0: tanh(x / 2) * (exp(x) + 1). */
-export const expm1 = floatUnary((x) => ops.mul(ops.tanh(ops.mul(x, like(x, 0.5))), ops.add(ops.exp(x), like(x, 1))));
+/** exp(x) - 1, exact near 0: there tanh(x / 2) * (exp(x) + 1). */
+export const expm1 = floatUnary((x) => {
+  const isSmall = ops.less(ops.abs(x), like(x, 1));
+  const small = ops.where(isSmall, x, like(x, 0));
+  const near = ops.mul(ops.tanh(ops.mul(small, like(x, 0.5))), ops.add(ops.exp(small), like(x, 1)));
+  return ops.where(isSmall, near, ops.sub(ops.exp(ops.where(isSmall, like(x, 1), x)), like(x, 1)));
+});
 /** Natural logarithm. */
 export const log = floatUnary(ops.log);
 /** Logarithm to the base 2. */
@@ -212,8 +217,11 @@ export function clamp(x: Tensor, { min, max }: { min?: Operand; max?: Operand })
   if (min === undefined && max === undefined)
     throw new ArgumentError('clamp: give min, max or both, as in x.clamp({ min: 0 })');
   if (!(min instanceof Tensor) && !(max instanceof Tensor) && isFloat(x.dtype)) {
-    const bound = (b: number | boolean | undefined) => (b === undefined ? null : scalarValue(b, x.dtype));
-    return new Tensor(ops.clip(x.value, bound(min), bound(max)));
+    // Without a bound Clip stops at the largest finite number, which would replace infinities.
+    const bound = (b: number | boolean | undefined, none: number) =>
+      b === undefined ? like(x.value, none) : scalarValue(b, x.dtype);
+    const limits = [bound(min, Number.NEGATIVE_INFINITY), bound(max, Number.POSITIVE_INFINITY)];
+    return new Tensor(ops.clip(x.value, ...limits));
   }
   let out = x;
   if (min !== undefined) out = maximum(out, min);

@@ -1,7 +1,7 @@
 /** @file Reductions: over all elements, or over `dim`, one dimension or several. */
 import { type DType, isFloat } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError } from '../ir/errors.ts';
-import type { Value } from '../ir/graph.ts';
+import { constant, type Value } from '../ir/graph.ts';
 import { formatShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
 import { axesOf, castTo, type Dims, dimOf, dimsOf, like, toFloat, viaInt32 } from './lift.ts';
@@ -179,6 +179,8 @@ const overTruth = (op: typeof ops.reduceMax, x: Tensor, dim: Dims | undefined, o
 
 /** Whether any element is true. */
 export function any(x: Tensor, dim?: Dims, options: ReduceOptions = {}): Tensor {
+  // The largest of no elements would be the lowest integer, which counts as true.
+  if (x.numel() === 0) return overTruth(ops.reduceSum, x, dim, options);
   return overTruth(ops.reduceMax, x, dim, options);
 }
 
@@ -230,12 +232,14 @@ export function cumprod(x: Tensor, dim: number): Tensor {
 
 /** Running maximum along `dim`. */
 export function cummax(x: Tensor, dim: number): Tensor {
+  if (x.dtype === 'bool') return new Tensor(castTo(cummax(new Tensor(castTo(x.value, 'int32')), dim).value, 'bool'));
   const lowest = isFloat(x.dtype)
     ? Number.NEGATIVE_INFINITY
     : x.dtype === 'int64'
       ? Number.MIN_SAFE_INTEGER
       : -(2 ** 31);
-  return new Tensor(x.ndim === 0 ? x.value : scan(x.value, dimOf(x.value, dim), lowest, ops.max));
+  const axis = dimOf(x.value, dim);
+  return new Tensor(x.ndim === 0 ? x.value : viaInt32([x.value], (v) => scan(v, axis, lowest, ops.max)));
 }
 
 /** log of the running sum of exp(x) along `dim`; x is first lowered by its maximum, so that nothing overflows. */
@@ -253,6 +257,7 @@ export function median(x: Tensor): Tensor;
 export function median(x: Tensor, dim: number, options?: ReduceOptions): ValuesAndIndices;
 export function median(x: Tensor, dim?: number, options: ReduceOptions = {}): Tensor | ValuesAndIndices {
   if (dim === undefined) return median(new Tensor(ops.reshape(x.value, [-1])), 0).values;
+  if (x.ndim === 0) return { values: x, indices: new Tensor(constant(0, 'int64')) };
   requireElements(x, dim, 'median');
   const axis = dimOf(x.value, dim);
   const half = Math.floor((x.shape[axis] + 1) / 2);

@@ -149,6 +149,7 @@ export function repeatInterleave(x: Tensor, repeats: number | readonly number[],
     const index = repeats.flatMap((n, i) => Array<number>(n).fill(i));
     return new Tensor(ops.gather(x.value, tensor(index, { dtype: 'int64' }).value, { axis: at }));
   }
+  if (repeats === 0) return new Tensor(cut(x.value, at, 0, 0));
   const apart = unsqueeze(x, at + 1);
   const grown = expand(apart, apart.shape.with(at + 1, repeats));
   return flatten(grown, at, at + 1);
