@@ -87,7 +87,7 @@ describe('Dataset', () => {
     expect(toNested(x)).toEqual([3, 4]);
     expect([y.shape, y.dtype, toNested(y)]).toEqual([[], 'int64', 1]);
     expect(() => new TensorDataset({ x: fromNested([1, 2]), y: fromNested([1]) })).toThrow(
-      new ShapeError("TensorDataset: 'x' has shape [2] and 'y' [1]; the first dimension (samples) must be equal"),
+      "TensorDataset: 'x' has shape [2] and 'y' [1]; the first dimension (samples) must be equal",
     );
     expect(() => new TensorDataset({ x: fromNested(1) })).toThrow(ShapeError);
     expect(() => new TensorDataset({})).toThrow(ArgumentError);

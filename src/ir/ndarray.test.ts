@@ -12,9 +12,7 @@ describe('NDArray', () => {
       dtype: 'float32',
     });
     expect(ndarray(Float64Array.of(1), [1], 'int64').dtype).toBe('int64');
-    expect(() => ndarray(new Float32Array(6), [2, 2])).toThrow(
-      new ShapeError('shape [2, 2] holds 4 elements, the data has 6'),
-    );
+    expect(() => ndarray(new Float32Array(6), [2, 2])).toThrow('shape [2, 2] holds 4 elements, the data has 6');
     expect(() => ndarray(new Float32Array(1), [1], 'int64')).toThrow(DTypeError);
     expect(() => ndarray(new Float32Array(1), [1], 'int64')).toThrow('Float64Array, found Float32Array');
   });

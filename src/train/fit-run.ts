@@ -1,10 +1,17 @@
 /** @file One call of Trainer.fit: the loop over epochs and steps, with its state saved and restored exactly. */
-import { ArgumentError, FormatError } from '../ir/errors.ts';
+import { ArgumentError, FormatError, type NumericError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
 import type { Scheduler } from '../optim/index.ts';
 import { getRngState, setRngState, Tensor } from '../tensor/index.ts';
 import type { Callback, Json, Logs, TrainContext } from './callback.ts';
-import { type CheckpointState, latestCheckpoint, loadCheckpoint, saveCheckpoint, snapshot } from './checkpoint.ts';
+import {
+  type CheckpointState,
+  latestCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+  setAside,
+  snapshot,
+} from './checkpoint.ts';
 import { diagnose } from './diagnose.ts';
 import { isLowerBetter, monitored } from './early-stopping.ts';
 import { nodeFiles, removeStaleTemporaries } from './files.ts';
@@ -32,6 +39,19 @@ export async function* batches(source: BatchSource): AsyncGenerator<Batch> {
   else throw new ArgumentError('a batch source must be a DataLoader or another iterable of batches');
 }
 
+/** What runs ahead of the last finished step: the reading of batches, random numbers, counters of a step that failed. */
+interface Moment {
+  readonly tally: () => Json;
+  readonly position: number;
+  readonly loader: Json;
+  readonly rng: { seed: number; drawn: number };
+  readonly optimizer: { readonly step: number; readonly parameterSteps?: number[] };
+  readonly averages: number | null;
+}
+
+/** Thrown within validation when the user wants to stop. */
+class Stopped extends Error {}
+
 /** The loop and everything it must remember. */
 export class FitRun<M extends Module> implements TrainContext {
   readonly #trainer: Trainer<M>;
@@ -45,6 +65,10 @@ export class FitRun<M extends Module> implements TrainContext {
   #bestWeights: Record<string, Awaited<ReturnType<typeof snapshot>>[string]> | undefined;
   #stopReason: string | undefined;
   #resumedTally: Json = null;
+  /** Batches of this epoch that were trained on. */
+  #position = 0;
+  /** The moment after the last finished optimiser step, for what goes on changing after it. */
+  #moment: Moment | undefined;
   /** A finished optimiser step after which no checkpoint was taken yet. */
   #dirty = false;
   epoch = 0;
@@ -95,16 +119,30 @@ export class FitRun<M extends Module> implements TrainContext {
 
   async execute(): Promise<FitResult> {
     try {
-      if (this.#options.resume) await this.#resume();
+      await this.#prepare();
       await this.#call('onFitStart');
       while (this.epoch < this.epochs && this.#stopReason === undefined) await this.#runEpoch();
       await this.#restoreBest();
-    } finally {
-      this.#watch.close();
-      this.model.eval();
-      await this.#call('onFitEnd');
+    } catch (error) {
+      // What went wrong first is what must be told.
+      await this.#end().catch(() => undefined);
+      throw error;
     }
+    await this.#end();
     return { history: this.#history, stopped: this.#stopReason, bestEpoch: this.#best?.epoch };
+  }
+
+  async #prepare(): Promise<void> {
+    if (this.#options.resume) await this.#resume();
+    else if (this.out !== undefined)
+      for (const name of ['checkpoints', 'best']) await setAside(this.#folder(name) as string);
+    this.#trainer.trainStep.reset();
+  }
+
+  async #end(): Promise<void> {
+    this.#watch.close();
+    this.model.eval();
+    await this.#call('onFitEnd');
   }
 
   async #runEpoch(): Promise<void> {
@@ -115,15 +153,21 @@ export class FitRun<M extends Module> implements TrainContext {
     this.#resumedTally = null;
     const { accumulate = 1 } = this.#trainer.internals.options;
     const total = lengthOf(this.#source);
-    let position = 0;
+    // A source that cannot be told where to go on begins anew: what the interrupted run has had of it is passed over.
+    let passed = this.#source.load ? this.#position : 0;
+    this.#remember(tally);
     for await (const batch of batches(this.#source)) {
-      position++;
+      if (++passed <= this.#position) continue;
+      const position = ++this.#position;
       // The last batches of an epoch may be fewer than a full accumulation; they update all the same.
       const last = position % accumulate === 0 || position === total;
       await this.#runBatch(batch, last, tally);
-      if (last) await this.#afterStep(tally);
+      if (last) await this.#afterStep();
       if (this.#stopReason !== undefined) break;
     }
+    // A stream does not tell which batch is its last: an accumulation that it leaves unfinished is dropped.
+    if (total === undefined && this.#position % accumulate !== 0) this.#trainer.trainStep.reset();
+    this.#position = 0;
     if (!tally.samples)
       throw new ArgumentError('fit: the training source gave no batches; check the data set and dropLast');
     await this.#finishEpoch(tally);
@@ -131,8 +175,7 @@ export class FitRun<M extends Module> implements TrainContext {
 
   async #runBatch(batch: Batch, last: boolean, tally: Tally): Promise<void> {
     const { loss, ok, output } = await this.#trainer.trainStep.run(batch, last);
-    if (!(await ok.item()))
-      throw await diagnose(this.#trainer.model, this.#trainer.internals.step, batch, this.step + 1);
+    if (!(await ok.item())) throw await this.#notFinite(batch);
     await tally.add(batch, loss, output, batch.y instanceof Tensor ? batch.y : undefined);
     if (!last) return;
     this.step++;
@@ -141,10 +184,38 @@ export class FitRun<M extends Module> implements TrainContext {
       loss: await loss.item(),
       lr: this.#learningRate(),
       samples: batchSize(batch),
-      epochLoss: tally.logs('').loss,
+      epochLoss: tally.loss,
     };
     if (!this.#scheduler?.needsMetric) this.#scheduler?.step();
     for (const callback of this.#callbacks) await callback.onStepEnd?.(this, logs);
+    this.#remember(tally);
+  }
+
+  /** The error that names what is not finite; the state before this step is kept first. */
+  async #notFinite(batch: Batch): Promise<NumericError> {
+    const error = await diagnose(this.#trainer.model, this.#trainer.internals.step, batch, this.step + 1);
+    if (this.out === undefined || this.step === 0) return error;
+    const kept = await this.#checkpoint(this.#moment).then(
+      () => `The state after step ${this.step} is kept in ${this.#folder('checkpoints')}`,
+      (cause: unknown) => `The state before it could not be kept: ${cause instanceof Error ? cause.message : cause}`,
+    );
+    error.message += `. ${kept}`;
+    return error;
+  }
+
+  #remember(tally: Tally): void {
+    const { step, parameterSteps } = this.optimizer.stateDict();
+    // Within an accumulation the tally runs ahead, too; else it can be asked when it is needed.
+    const { accumulate = 1 } = this.#trainer.internals.options;
+    const sums = accumulate > 1 ? tally.stateDict() : undefined;
+    this.#moment = {
+      tally: () => sums ?? tally.stateDict(),
+      position: this.#position,
+      loader: (this.#source.state?.() ?? null) as Json,
+      rng: { ...getRngState() },
+      optimizer: { step, ...(parameterSteps ? { parameterSteps } : {}) },
+      averages: this.#trainer.internals.ema?.updates || null,
+    };
   }
 
   get #monitor(): string {
@@ -156,19 +227,36 @@ export class FitRun<M extends Module> implements TrainContext {
     return (hyper as { lr?: number }).lr ?? Number.NaN;
   }
 
-  async #afterStep(tally: Tally): Promise<void> {
+  async #afterStep(): Promise<void> {
     const every = this.#trainer.internals.options.checkpoint?.every;
-    if (every && this.step % every === 0) await this.#checkpoint(tally);
-    if (this.#watch.requested) await this.#interrupt(tally);
+    if (every && this.step % every === 0) await this.#checkpoint(this.#moment);
+    if (this.#watch.requested) await this.#interrupt(this.#moment);
+  }
+
+  /** The validation data, until the user wants to stop. */
+  async *#untilStopped(source: BatchSource): AsyncGenerator<Batch> {
+    for await (const batch of batches(source)) {
+      if (this.#watch.requested) throw new Stopped();
+      yield batch;
+    }
+  }
+
+  async #validate(source: BatchSource, logs: Logs): Promise<void> {
+    // The same order in a resumed run, whatever the source has been through.
+    source.setEpoch?.(this.epoch);
+    const evaluated = await this.#trainer.evaluate(this.#untilStopped(source)).catch(async (error: unknown) => {
+      if (error instanceof Stopped) return await this.#interrupt(this.#moment);
+      throw error;
+    });
+    for (const [name, value] of Object.entries(evaluated)) logs[`val_${name}`] = value;
   }
 
   async #finishEpoch(tally: Tally): Promise<void> {
-    this.epoch++;
     const logs: Logs = { ...tally.logs(''), lr: this.#learningRate() };
     const { validation } = this.#options;
+    if (validation) await this.#validate(validation, logs);
+    this.epoch++;
     if (validation) {
-      const evaluated = await this.#trainer.evaluate(validation);
-      for (const [name, value] of Object.entries(evaluated)) logs[`val_${name}`] = value;
       for (const callback of this.#callbacks) await callback.onEvaluateEnd?.(this, logs);
     }
     if (this.#scheduler?.needsMetric) this.#scheduler.step(monitored(logs, this.#monitor));
@@ -176,7 +264,7 @@ export class FitRun<M extends Module> implements TrainContext {
     await this.#keepBest(logs);
     for (const callback of this.#callbacks) await callback.onEpochEnd?.(this, logs);
     await this.#checkpoint(undefined);
-    if (this.#watch.requested && this.epoch < this.epochs) await this.#interrupt(undefined);
+    if (this.#watch.requested) await this.#interrupt(undefined);
   }
 
   async #keepBest(logs: Logs): Promise<void> {
@@ -205,29 +293,32 @@ export class FitRun<M extends Module> implements TrainContext {
     return this.out === undefined ? undefined : nodeFiles().path.join(this.out, name);
   }
 
-  async #checkpoint(tally: Tally | undefined): Promise<void> {
-    if (this.out === undefined || (!this.#dirty && tally)) return;
+  /** Keeps the state of that moment in the middle of an epoch; without one, the present state, between two epochs. */
+  async #checkpoint(moment: Moment | undefined): Promise<void> {
+    if (this.out === undefined || (!this.#dirty && moment)) return;
     for (const callback of this.#callbacks) await callback.onCheckpoint?.(this);
-    await this.#save('checkpoints', tally, this.#trainer.internals.options.checkpoint?.keep ?? 2);
+    await this.#save('checkpoints', moment, this.#trainer.internals.options.checkpoint?.keep ?? 2);
     this.#dirty = false;
   }
 
-  async #save(name: string, tally: Tally | undefined, keep: number): Promise<void> {
+  async #save(name: string, moment: Moment | undefined, keep: number): Promise<void> {
     const optimizer = this.optimizer.stateDict();
     const { ema } = this.#trainer.internals;
     const tensors = { ...optimizer.tensors };
     const average = ema?.updates ? ema.stateDict() : undefined;
     for (const [key, value] of Object.entries(average?.tensors ?? {})) tensors[`ema.${key}`] = value;
+    const { step, parameterSteps } = moment?.optimizer ?? optimizer;
     const state: CheckpointState = {
       version,
       epoch: this.epoch,
       step: this.step,
-      tally: tally?.stateDict() ?? null,
-      optimizer: { step: optimizer.step, groups: optimizer.groups as Json },
-      ema: average?.updates ?? null,
+      tally: moment?.tally() ?? null,
+      position: moment?.position ?? 0,
+      optimizer: { step, groups: optimizer.groups as Json, ...(parameterSteps ? { parameterSteps } : {}) },
+      ema: (moment ? moment.averages : average?.updates) ?? null,
       scheduler: (this.#scheduler?.stateDict() ?? null) as Json,
-      rng: { ...getRngState() },
-      loader: (this.#source.state?.() ?? null) as Json,
+      rng: { ...(moment?.rng ?? getRngState()) },
+      loader: moment ? moment.loader : ((this.#source.state?.() ?? null) as Json),
       best: this.#best ?? null,
       history: this.#history,
       callbacks: Object.fromEntries(this.#callbacks.map((c) => [c.name, c.stateDict?.() ?? null])),
@@ -260,6 +351,7 @@ export class FitRun<M extends Module> implements TrainContext {
     this.epoch = state.epoch as number;
     this.step = state.step as number;
     this.#resumedTally = state.tally;
+    this.#position = (state.position as number | undefined) ?? 0;
     this.#best = (state.best as { epoch: number; score: number } | null) ?? undefined;
     this.#history.push(...(state.history as Logs[]));
     if (state.scheduler && this.#scheduler) this.#scheduler.loadStateDict(state.scheduler as never);
@@ -271,8 +363,8 @@ export class FitRun<M extends Module> implements TrainContext {
     setRngState(state.rng as { seed: number; drawn: number });
   }
 
-  async #interrupt(tally: Tally | undefined): Promise<never> {
-    await this.#checkpoint(tally);
+  async #interrupt(moment: Moment | undefined): Promise<never> {
+    await this.#checkpoint(moment);
     const where =
       this.out === undefined
         ? 'nothing was kept: set `out` to keep checkpoints'

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../ir/errors.ts';
 import type { Callback } from './callback.ts';
 import { nodeFiles } from './files.ts';
-import { MetricsWriter } from './records/metrics-file.ts';
+import { type MetricsRecord, MetricsWriter } from './records/metrics-file.ts';
 import { TensorBoardWriter } from './records/tensorboard.ts';
 
 export interface RunRecordOptions {
@@ -18,9 +18,11 @@ export function runRecord(folder: string, { every = 10 }: RunRecordOptions = {})
   let events: TensorBoardWriter | undefined;
   return {
     name: 'runRecord',
-    async onFitStart({ step }) {
+    async onFitStart({ step, epoch: finished }) {
       const resume = step > 0 ? { resumeAt: step } : {};
-      metrics = await MetricsWriter.open(nodeFiles().path.join(folder, 'metrics.jsonl'), resume);
+      // A checkpoint at the last step of an epoch may be older than the epoch's own record, which will come again.
+      const drop = ({ phase, epoch }: MetricsRecord) => phase === 'epoch' && Number(epoch) > finished;
+      metrics = await MetricsWriter.open(nodeFiles().path.join(folder, 'metrics.jsonl'), { ...resume, drop });
       events = await TensorBoardWriter.open(folder, resume);
     },
     onStepEnd({ step, epoch }, { loss, lr }) {

@@ -1,4 +1,5 @@
 /** @file One training or evaluation step as a compiled program. */
+import { dtypes } from '../ir/dtype.ts';
 import { ArgumentError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
 import { Buffer } from '../nn/module.ts';
@@ -107,6 +108,11 @@ export class TrainStep<M extends Module> {
   async run(batch: Batch, last: boolean): Promise<StepOutcome> {
     const { loss, ok, output } = await (last ? this.#update(batch) : this.#gather(batch));
     return { loss, ok, output };
+  }
+
+  /** Forgets the gradients of an accumulation that was left unfinished. */
+  reset(): void {
+    for (const sum of this.#accumulators.values()) sum.setData(new dtypes[sum.dtype].array(sum.numel()));
   }
 
   #forwardBackward(batch: Batch): StepResult {

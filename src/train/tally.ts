@@ -31,6 +31,11 @@ export class Tally {
     return this.#samples;
   }
 
+  /** Mean loss per sample so far. */
+  get loss(): number {
+    return this.#loss / this.#samples;
+  }
+
   async add(batch: Batch, loss: Tensor, output: Tensor | undefined, target: Tensor | undefined): Promise<void> {
     const size = batchSize(batch);
     this.#loss += (await loss.item()) * size;
@@ -42,7 +47,7 @@ export class Tally {
 
   /** The numbers so far, names prefixed (`val_`). A metric with several results gives `name_key` each. */
   logs(prefix: string): Logs {
-    const logs: Logs = { [`${prefix}loss`]: this.#loss / this.#samples };
+    const logs: Logs = { [`${prefix}loss`]: this.loss };
     for (const metric of this.#metrics) {
       const result = metric.compute();
       if (typeof result === 'number') logs[`${prefix}${metric.name}`] = result;
@@ -51,14 +56,19 @@ export class Tally {
     return logs;
   }
 
-  /** The loss so far, for checkpoints in the middle of an epoch (metrics of training restart there). */
+  /** What was added up so far, for checkpoints in the middle of an epoch. */
   stateDict(): Json {
-    return { loss: this.#loss, samples: this.#samples };
+    const metrics = this.#metrics.map((metric) => metric.stateDict?.() ?? null);
+    return { loss: this.#loss, samples: this.#samples, metrics };
   }
 
   loadStateDict(state: Json): void {
-    const saved = state as { loss: number; samples: number };
+    const saved = state as { loss: number; samples: number; metrics?: Json[] };
     this.#loss = saved.loss;
     this.#samples = saved.samples;
+    for (const [i, metric] of this.#metrics.entries()) {
+      const own = saved.metrics?.[i];
+      if (own !== undefined && own !== null) metric.loadStateDict?.(own);
+    }
   }
 }

@@ -1,7 +1,7 @@
 /** @file The metrics `accuracy` and `topKAccuracy`. */
 import type { NDArray } from '../../ir/ndarray.ts';
 import { type ClassOptions, checkClass, classLayout, visitClasses } from './classes.ts';
-import { checkInteger, type Metric, numbersOf, refuseNaN } from './metric.ts';
+import { checkInteger, type Metric, numbersOf, numbersState, refuseNaN } from './metric.ts';
 
 /**
  * Share of samples (or pixels, tokens) whose predicted class is the target.
@@ -19,6 +19,12 @@ export function accuracy({
       correct = 0;
       total = 0;
     },
+    ...numbersState(
+      () => [correct, total],
+      (saved) => {
+        [correct, total] = saved;
+      },
+    ),
     update(output, target) {
       visitClasses(name, output, target, options, (predicted, actual) => {
         total++;
@@ -55,6 +61,12 @@ export function topKAccuracy({
       correct = 0;
       total = 0;
     },
+    ...numbersState(
+      () => [correct, total],
+      (saved) => {
+        [correct, total] = saved;
+      },
+    ),
     update(output, target) {
       const { outer, classes, inner } = classLayout(name, output, target, classAxis);
       const scores = numbersOf(output);

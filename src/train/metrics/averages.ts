@@ -34,6 +34,8 @@ export function averagedScore(
   return {
     name,
     reset: () => counts.reset(),
+    stateDict: () => counts.stateDict(),
+    loadStateDict: (state) => counts.loadStateDict(state),
     update: (output, target) => counts.update(output, target, options),
     compute() {
       const scores = classScores(counts.matrix());

@@ -3,6 +3,7 @@ import { isFloat } from '../../ir/dtype.ts';
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape, normalizeAxis, sameShape, sizeOf } from '../../ir/shape.ts';
+import type { Json } from '../callback.ts';
 import { numbersOf, refuseNaN } from './metric.ts';
 
 export interface ClassOptions {
@@ -119,6 +120,16 @@ export class ClassCounts {
 
   reset(): void {
     this.#counts.fill(0);
+  }
+
+  stateDict(): Json {
+    return { size: this.#size, counts: [...this.#counts] };
+  }
+
+  loadStateDict(state: Json): void {
+    const { size, counts } = state as { size: number; counts: number[] };
+    this.#size = size;
+    this.#counts = Float64Array.from(counts);
   }
 
   update(output: NDArray, target: NDArray, options: ClassOptions): void {

@@ -21,6 +21,8 @@ export function confusionMatrix({
   return {
     name,
     reset: () => counts.reset(),
+    stateDict: () => counts.stateDict(),
+    loadStateDict: (state) => counts.loadStateDict(state),
     update: (output, target) => counts.update(output, target, options),
     compute: () => counts.matrix(),
   };

@@ -26,6 +26,8 @@ export function meanIoU({
   return {
     name,
     reset: () => counts.reset(),
+    stateDict: () => counts.stateDict(),
+    loadStateDict: (state) => counts.loadStateDict(state),
     update: (output, target) => counts.update(output, target, options),
     compute() {
       const scores = classScores(counts.matrix());

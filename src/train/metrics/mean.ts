@@ -1,7 +1,7 @@
 /** @file The metric `mean` (of losses or anything else). */
 import { NumericError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
-import { type Metric, numbersOf } from './metric.ts';
+import { type Metric, numbersOf, numbersState } from './metric.ts';
 
 /**
  * Weighted mean of numbers: `update(loss, batchSize)` with the mean loss of each batch gives the mean over all samples,
@@ -23,6 +23,12 @@ export function mean({ name = 'loss' }: { readonly name?: string } = {}): Metric
       sum = 0;
       weights = 0;
     },
+    ...numbersState(
+      () => [sum, weights],
+      (saved) => {
+        [sum, weights] = saved;
+      },
+    ),
     update(value, weight = 1) {
       let number = 0;
       if (typeof value === 'number') number = value;

@@ -3,6 +3,7 @@ import type { NumericArray } from '../../ir/dtype.ts';
 import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
+import type { Json } from '../callback.ts';
 
 /** One number, or several with names (such as one per class). */
 export type MetricResult = number | Readonly<Record<string, number>>;
@@ -16,6 +17,14 @@ export interface Metric<Output = NDArray, Target = NDArray, Result = MetricResul
   reset(): void;
   update(output: Output, target: Target): void;
   compute(): Result;
+  /** What was accumulated, as plain JSON, so that training resumed within an epoch goes on with it. */
+  stateDict?(): Json;
+  loadStateDict?(state: Json): void;
+}
+
+/** `stateDict` and `loadStateDict` of a metric that is a few numbers. */
+export function numbersState(get: () => number[], set: (numbers: number[]) => void) {
+  return { stateDict: (): Json => get(), loadStateDict: (state: Json): void => set(state as number[]) };
 }
 
 /** Elements as numbers: float16 and bfloat16, which are held as raw bits, are decoded; other arrays come as they are. */

@@ -2,7 +2,7 @@
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape } from '../../ir/shape.ts';
-import { checkInteger, type Metric, numbersOf, refuseNaN, sameShapes } from './metric.ts';
+import { checkInteger, type Metric, numbersOf, numbersState, refuseNaN, sameShapes } from './metric.ts';
 
 /**
  * Normalised discounted cumulative gain (gain = relevance, discount log2(rank + 1)), averaged over queries; items of
@@ -27,6 +27,12 @@ export function ndcg({
       sum = 0;
       count = 0;
     },
+    ...numbersState(
+      () => [sum, count],
+      (saved) => {
+        [sum, count] = saved;
+      },
+    ),
     update(output, target) {
       sameShapes(name, output, target);
       if (output.shape.length !== 2)

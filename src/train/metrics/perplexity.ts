@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { checkClass, classLayout } from './classes.ts';
-import { type Metric, numbersOf, refuseNaN } from './metric.ts';
+import { type Metric, numbersOf, numbersState, refuseNaN } from './metric.ts';
 
 export interface PerplexityOptions {
   /** Axis of the vocabulary. Default -1: logits [batch, sequence, vocabulary]. */
@@ -29,6 +29,12 @@ export function perplexity({
       sum = 0;
       count = 0;
     },
+    ...numbersState(
+      () => [sum, count],
+      (saved) => {
+        [sum, count] = saved;
+      },
+    ),
     update(output, target) {
       const { outer, classes, inner } = classLayout(name, output, target, classAxis);
       if (classes === 1)

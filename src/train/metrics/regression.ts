@@ -1,6 +1,6 @@
 /** @file Metrics of regression: `rmse`, `mae`, `r2`. */
 import type { NDArray } from '../../ir/ndarray.ts';
-import { type Metric, numbersOf, refuseNaN, sameShapes } from './metric.ts';
+import { type Metric, numbersOf, numbersState, refuseNaN, sameShapes } from './metric.ts';
 
 /** Calls `visit` with every pair of output and target. Checks shapes (also [N, 1] against [N]) and NaN. */
 function visitPairs(name: string, output: NDArray, target: NDArray, visit: (y: number, t: number, i: number) => void) {
@@ -27,6 +27,12 @@ function meanError(
       sum = 0;
       count = 0;
     },
+    ...numbersState(
+      () => [sum, count],
+      (saved) => {
+        [sum, count] = saved;
+      },
+    ),
     update(output, target) {
       visitPairs(name, output, target, (y, t) => {
         sum += error(y - t);
@@ -66,6 +72,10 @@ export function r2({ name = 'r2' }: { readonly name?: string } = {}): Metric<NDA
     name,
     reset() {
       columns = [];
+    },
+    stateDict: () => columns.map((column) => ({ ...column })),
+    loadStateDict(state) {
+      columns = (state as typeof columns).map((column) => ({ ...column }));
     },
     update(output, target) {
       const width = output.shape.length > 1 ? output.shape[output.shape.length - 1] : 1;

@@ -15,6 +15,8 @@ export interface MetricsWriterOptions {
    * Without it an existing file is emptied.
    */
   readonly resumeAt?: number;
+  /** With `resumeAt`: further records to be dropped. */
+  readonly drop?: (record: MetricsRecord) => boolean;
   /** Records are written at the latest after this many milliseconds, when the next one comes. Default 1000. */
   readonly flushEvery?: number;
 }
@@ -42,9 +44,12 @@ export class MetricsWriter {
    * Opens the file, making its folder where missing.
    * @throws FileError when the system refuses, FormatError when the file to resume is not a metrics file.
    */
-  static async open(path: string, { resumeAt, flushEvery }: MetricsWriterOptions = {}): Promise<MetricsWriter> {
+  static async open(
+    path: string,
+    { resumeAt, drop = () => false, flushEvery }: MetricsWriterOptions = {},
+  ): Promise<MetricsWriter> {
     if (resumeAt === undefined) await writeFileAtomic(path, '');
-    else await truncateMetrics(path, resumeAt);
+    else await truncateMetrics(path, (record) => record.step <= resumeAt && !drop(record));
     return new MetricsWriter(await AppendFile.open(path, { flushEvery }));
   }
 
@@ -85,8 +90,8 @@ export async function readMetrics(path: string): Promise<MetricsRecord[]> {
   return parseLines(await readFileBounded(path, maxBytes), path).map(({ record }) => record);
 }
 
-/** Drops records after this step and a torn last line; a missing file is fine. */
-async function truncateMetrics(path: string, step: number): Promise<void> {
+/** Keeps these records only, without a torn last line; a missing file is fine. */
+async function truncateMetrics(path: string, isKept: (record: MetricsRecord) => boolean): Promise<void> {
   let bytes: Uint8Array;
   try {
     bytes = await readFileBounded(path, maxBytes);
@@ -94,7 +99,7 @@ async function truncateMetrics(path: string, step: number): Promise<void> {
     if (errorCode(error) === 'ENOENT') return;
     throw error;
   }
-  const kept = parseLines(bytes, path).filter(({ record }) => record.step <= step);
+  const kept = parseLines(bytes, path).filter(({ record }) => isKept(record));
   const text = kept.map(({ line }) => `${line}\n`).join('');
   if (text !== new TextDecoder().decode(bytes)) await writeFileAtomic(path, text);
 }
