@@ -244,8 +244,11 @@ export class FitRun<M extends Module> implements TrainContext {
   async #validate(source: BatchSource, logs: Logs): Promise<void> {
     // The same order in a resumed run, whatever the source has been through.
     source.setEpoch?.(this.epoch);
+    // Validation uses the same metrics: what training has added up must be taken before.
+    const sums = this.#moment?.tally() ?? null;
+    const moment = this.#moment && { ...this.#moment, tally: () => sums };
     const evaluated = await this.#trainer.evaluate(this.#untilStopped(source)).catch(async (error: unknown) => {
-      if (error instanceof Stopped) return await this.#interrupt(this.#moment);
+      if (error instanceof Stopped) return await this.#interrupt(moment);
       throw error;
     });
     for (const [name, value] of Object.entries(evaluated)) logs[`val_${name}`] = value;
