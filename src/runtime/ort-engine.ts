@@ -24,30 +24,42 @@ class OrtProgram implements EngineProgram {
   readonly #session: InferenceSession;
   readonly #inputs: readonly string[];
   readonly #outputs: readonly string[];
+  /** Whether the engine writes to memory that it is given; onnxruntime-web takes such memory and leaves it as it was. */
+  readonly #inPlace: boolean;
   readonly #feeds: Record<string, OrtTensor> = {};
   readonly #fetches: Record<string, OrtTensor | null> = {};
 
-  constructor(session: InferenceSession, inputs: readonly string[], outputs: readonly string[]) {
+  constructor(session: InferenceSession, inputs: readonly string[], outputs: readonly string[], inPlace: boolean) {
     this.#session = session;
+    this.#inPlace = inPlace;
     this.#inputs = inputs;
     this.#outputs = outputs;
   }
 
   async run(inputs: readonly EngineTensor[], into: readonly (EngineTensor | null)[]): Promise<EngineTensor[]> {
     for (let i = 0; i < inputs.length; i++) this.#feeds[this.#inputs[i]] = inputs[i] as OrtTensor;
-    for (let i = 0; i < this.#outputs.length; i++) this.#fetches[this.#outputs[i]] = (into[i] as OrtTensor) ?? null;
+    for (let i = 0; i < this.#outputs.length; i++)
+      this.#fetches[this.#outputs[i]] = this.#inPlace ? ((into[i] as OrtTensor) ?? null) : null;
     let results: InferenceSession.ReturnType;
     try {
       results = await this.#session.run(this.#feeds, this.#fetches);
     } catch (error) {
       throw new EngineError(`ONNX Runtime failed while running a program: ${messageOf(error)}`, { cause: error });
     }
-    return this.#outputs.map((name) => results[name]);
+    return this.#outputs.map((name, i) => (this.#inPlace ? results[name] : moved(results[name], into[i])));
   }
 
   async dispose(): Promise<void> {
     await this.#session.release();
   }
+}
+
+/** A result in the memory that was meant for it. */
+function moved(result: OrtTensor, into: EngineTensor | null): OrtTensor {
+  if (!into) return result;
+  const target = into as OrtTensor;
+  (target.data as Float32Array).set(result.data as Float32Array);
+  return target;
 }
 
 /** An engine that runs on the given execution provider of an ONNX Runtime build. */
@@ -83,7 +95,7 @@ export class OrtEngine implements Engine {
     };
     try {
       const session = await this.#ort.InferenceSession.create(model, sessionOptions);
-      return new OrtProgram(session, inputs, outputs);
+      return new OrtProgram(session, inputs, outputs, this.device === 'cpu');
     } catch (error) {
       throw refusal(error, this.device);
     }
