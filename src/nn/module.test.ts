@@ -149,10 +149,6 @@ describe('the state', () => {
     });
     expect([...(await layer.weight.data())]).toEqual([0, 0, 0, 0]);
   });
-
-  it('needs tensors with elements', () => {
-    expect(() => new nn.Parameter(tensor([1]).mul(2))).toThrow('realize a computed one first');
-  });
 });
 
 describe('hooks', () => {

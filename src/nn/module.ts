@@ -3,13 +3,14 @@ import { isFloat } from '../ir/dtype.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { formatShape, sameShape } from '../ir/shape.ts';
-import { fromData, Tensor } from '../tensor/index.ts';
+import { fromData, noGrad, Tensor, zeros } from '../tensor/index.ts';
 
 /** A tensor that is trained: assign it to a property of a Module and it is found (torch.nn.Parameter). */
 export class Parameter extends Tensor {
   constructor(data: Tensor, options: { requiresGrad?: boolean } = {}) {
-    super(ownStorage(data).value);
+    super(leafFor(data));
     if (options.requiresGrad ?? true) this.requiresGrad = true;
+    fill(this, data);
   }
 }
 
@@ -19,17 +20,21 @@ export class Buffer extends Tensor {
   readonly persistent: boolean;
 
   constructor(data: Tensor, options: { persistent?: boolean } = {}) {
-    super(ownStorage(data).value);
+    super(leafFor(data));
+    fill(this, data);
     this.persistent = options.persistent ?? true;
   }
 }
 
-function ownStorage(data: Tensor): Tensor {
-  if (!data.storage)
-    throw new ArgumentError(
-      'a Parameter or Buffer needs a tensor with elements; realize a computed one first: await t.realize()',
-    );
-  return data.requiresGrad ? data.detach() : data;
+/** The elements of a realised tensor themselves, or room for those of a computed one. */
+function leafFor(data: Tensor) {
+  if (!data.storage) return zeros(data.shape, { dtype: data.dtype }).value;
+  return (data.requiresGrad ? data.detach() : data).value;
+}
+
+/** Elements of a computed tensor (`randn([8, 8]).mul(0.02)`) follow with the next program. */
+function fill(target: Tensor, data: Tensor): void {
+  if (!data.storage) noGrad(() => target.assign(data.detach()));
 }
 
 /** A frozen-or-not choice of parameters: a name, a prefix (`'encoder.'`), a pattern, or a function of the name. */

@@ -2,6 +2,7 @@
 import { ArgumentError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { formatShape, sameShape } from '../ir/shape.ts';
+import { storageOf } from '../tensor/assignments.ts';
 import { noGrad, Tensor, zeros } from '../tensor/index.ts';
 import { ScalarTape, withScalars } from '../tensor/operand.ts';
 import { realizeValues } from '../tensor/realize.ts';
@@ -155,7 +156,7 @@ export class Optimizer<H extends Hyper = Hyper> {
     this.#rule.check(merged);
     const known = new Set(this.parameters());
     const slots = [...members].map((parameter): Slot => {
-      if (!(parameter instanceof Tensor) || !parameter.storage)
+      if (!(parameter instanceof Tensor) || !storageOf(parameter))
         throw new ArgumentError(`${this.name}: expected parameters (realised tensors), found ${parameter}`);
       if (known.has(parameter)) throw new ArgumentError(`${this.name}: a parameter appears twice`);
       known.add(parameter);

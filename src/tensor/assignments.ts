@@ -34,6 +34,21 @@ export function recordAssignment(tensor: Tensor, value: Value): void {
   ownValue(tensor);
 }
 
+/** The storage that a tensor holds, or will hold its assigned elements in; null for computed tensors. */
+export function storageOf(tensor: Tensor): Storage | null {
+  return pending.get(tensor)?.storage ?? tensor.storage;
+}
+
+/** Switches requiresGrad of a tensor whose assignment is pending. @returns false if none is. */
+export function setPendingRequiresGrad(tensor: Tensor, requiresGrad: boolean): boolean {
+  const assignment = pending.get(tensor);
+  if (!assignment) return false;
+  pending.set(tensor, { ...assignment, requiresGrad });
+  tensor.value = requiresGrad ? asLeaf(assignment.value) : assignment.value;
+  ownValue(tensor);
+  return true;
+}
+
 /** A value that can be differentiated with respect to, though it is computed: what an assigned parameter stands for. */
 function asLeaf(value: Value): Value {
   const node = new Node(identity.definition, [value], {}, undefined);

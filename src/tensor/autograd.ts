@@ -16,6 +16,8 @@ export function ownValue(tensor: Tensor): void {
 
 /** Losses and gradients of `backward()` calls that no program has computed yet. */
 interface PendingBackward {
+  /** What losses were computed from. */
+  readonly predictions: readonly Tensor[];
   readonly keepGraph: boolean;
   readonly loss: Tensor;
   readonly owners: readonly Tensor[];
@@ -27,8 +29,10 @@ let pendingBackward: PendingBackward[] = [];
 export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
   const all = pendingBackward;
   pendingBackward = [];
-  const wanted = all.flatMap(({ loss, owners }) => [
+  const wanted = all.flatMap(({ loss, owners, predictions }) => [
     loss,
+    ...predictions,
+    ...termsOf(loss.value).map((term) => new Tensor(term)),
     // The gradient as it is now: accumulated further, or clipped.
     ...owners.flatMap((owner) => owner.grad ?? []),
   ]);
@@ -36,9 +40,27 @@ export function takeBackward(): { wanted: Tensor[]; spent: Tensor[] } {
   return { wanted, spent: all.flatMap(({ loss, keepGraph }) => (keepGraph ? [] : [loss])) };
 }
 
+/** So many terms of a loss at most are kept readable. */
+const mostTerms = 32;
+
+/**
+ * The scalars that a loss was computed from: of `reconstruction.add(divergence.mul(0.1))` or `loss.div(steps)` people read
+ * the parts after the step, when the parameters they were built on are overwritten.
+ */
+function termsOf(loss: Value): Value[] {
+  const found = new Set([loss]);
+  for (const value of found) {
+    if (found.size > mostTerms) break;
+    for (const input of value.node?.inputs ?? [])
+      if (input?.node && input.rank === 0 && input.requiresGrad && !input.realized) found.add(input);
+  }
+  found.delete(loss);
+  return [...found];
+}
+
 /** Lets the next program deliver `tensor` too, such as a norm of gradients that will be gone once parameters are updated. */
 export function deliverWithBackward(tensor: Tensor): void {
-  pendingBackward.push({ loss: tensor, owners: [], keepGraph: false });
+  pendingBackward.push({ loss: tensor, owners: [], predictions: [], keepGraph: false });
 }
 
 /** Forgets pending losses: a compiled function returns what it wants kept. */
@@ -63,7 +85,7 @@ export function backward(loss: Tensor, options: BackwardOptions = {}): void {
     throw new GradientError(
       'backward() on a tensor that does not require grad: no parameter leads to it (was it detached, built under noGrad, or realised after an earlier backward?)',
     );
-  const leaves = leavesOf(loss.value);
+  const { leaves, predictions } = below(loss.value);
   const found = gradValues(
     [loss.value],
     leaves.map((l) => l.value),
@@ -77,11 +99,11 @@ export function backward(loss: Tensor, options: BackwardOptions = {}): void {
     tensor.grad = tensor.grad ? tensor.grad.add(gradient) : gradient;
     owners.push(tensor);
   });
-  pendingBackward.push({ loss, owners, keepGraph: options.createGraph ?? false });
+  pendingBackward.push({ loss, owners, predictions, keepGraph: options.createGraph ?? false });
 }
 
-/** The tensors that own leaves below a value, in a stable order. */
-function leavesOf(value: Value): { value: Value; tensor: Tensor }[] {
+/** The tensors that own leaves below a value, and what losses among its nodes were computed from, in a stable order. */
+function below(value: Value): { leaves: { value: Value; tensor: Tensor }[]; predictions: Tensor[] } {
   const found = new Map<Value, Tensor>();
   const look = (v: Value | null) => {
     const owner = v?.requiresGrad ? owners.get(v) : undefined;
@@ -89,8 +111,27 @@ function leavesOf(value: Value): { value: Value; tensor: Tensor }[] {
   };
   look(value);
   const order = topologicalOrder([value], (v) => !v.requiresGrad || owners.has(v));
-  for (const node of order) for (const input of node.inputs) look(input);
-  return [...found].map(([v, tensor]) => ({ value: v, tensor }));
+  const predictions: Tensor[] = [];
+  for (const node of order) {
+    for (const input of node.inputs) look(input);
+    const prediction = predictionOf.get(node.outputs[0]);
+    if (prediction) predictions.push(new Tensor(prediction));
+  }
+  return { leaves: [...found].map(([v, tensor]) => ({ value: v, tensor })), predictions };
+}
+
+/** Larger predictions (the logits of a language model) are worth no extra copy in every step. */
+const maxPrediction = 1 << 20;
+const predictionOf = new WeakMap<Value, Value>();
+
+/**
+ * Says that `loss` was computed from `prediction`, which the program of the loss's backward then delivers too: training
+ * loops read it after the optimiser's step, for accuracy, when it could no longer be computed. @returns the loss.
+ */
+export function lossOf(loss: Tensor, prediction: Tensor): Tensor {
+  if (loss.value.node && prediction.value.node && prediction.numel() <= maxPrediction)
+    predictionOf.set(loss.value.node.outputs[0], prediction.value);
+  return loss;
 }
 
 export interface GradCallOptions {

@@ -5,7 +5,7 @@ import type { Value } from '../ir/graph.ts';
 import { decodeNumber } from '../ir/half.ts';
 import { formatShape, type Shape, sameShape, sizeOf } from '../ir/shape.ts';
 import { ArrayMethods } from './array-methods.ts';
-import { forgetAssignment, recordAssignment } from './assignments.ts';
+import { forgetAssignment, recordAssignment, setPendingRequiresGrad } from './assignments.ts';
 import { type BackwardOptions, backward, ownValue } from './autograd.ts';
 import { exclusively, realizeValues } from './realize.ts';
 import { type Storage, StorageLeaf } from './storage.ts';
@@ -72,13 +72,14 @@ export class Tensor extends ArrayMethods {
   /** Only leaves (tensors that no operation made) can be switched. @throws ArgumentError otherwise, DTypeError for integers. */
   set requiresGrad(on: boolean) {
     if (on === this.#value.requiresGrad) return;
+    if (on && !isFloat(this.dtype))
+      throw new DTypeError(`only floating point tensors can require grad, found ${this.dtype}`);
+    if (setPendingRequiresGrad(this, on)) return;
     const { storage } = this;
     if (!storage || (this.#value.node && this.#value.requiresGrad))
       throw new ArgumentError(
-        'requiresGrad can be set on leaf tensors only; use .detach() to cut a computed tensor off, tensor(...) for a new leaf',
+        'requiresGrad can be set on leaf tensors only; use .detach() to cut a computed tensor off, new nn.Parameter(t) or tensor(...) for a new leaf',
       );
-    if (on && !isFloat(this.dtype))
-      throw new DTypeError(`only floating point tensors can require grad, found ${this.dtype}`);
     this.#value = storage.value(on);
     ownValue(this);
   }

@@ -3,7 +3,8 @@ import { isFloat } from '../../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
-import { Tensor, where } from '../../tensor/index.ts';
+import { lossOf } from '../../tensor/autograd.ts';
+import { customGradient, Tensor, where } from '../../tensor/index.ts';
 import { checkIndices, requireOneOf } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
 
@@ -82,7 +83,7 @@ export function nllLoss(x: Tensor, target: Tensor, options: NllOptions = {}): Te
   const [logs, t] = withBatch(x, target, options, 'nllLoss');
   const attrs = { reduction, ignore_index: ignoreIndex };
   const loss = new Tensor(ops.negativeLogLikelihoodLoss(logs.value, t.value, weight?.value, attrs));
-  return reduction === 'none' ? loss.reshape(target.shape) : loss;
+  return lossOf(reduction === 'none' ? loss.reshape(target.shape) : loss, x);
 }
 
 /**
@@ -96,7 +97,7 @@ export function crossEntropy(x: Tensor, target: Tensor, options: CrossEntropyOpt
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new ArgumentError(`crossEntropy: labelSmoothing must be in [0, 1], found ${labelSmoothing}`);
   const [logits, t] = withBatch(x, target, options, 'crossEntropy');
-  const finish = (loss: Tensor) => (reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss);
+  const finish = (loss: Tensor) => lossOf(reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss, x);
   if (isFloat(target.dtype)) return finish(softCrossEntropy(logits, t, options));
   if (labelSmoothing > 0) return finish(smoothedCrossEntropy(logits, t, options));
   const attrs = { reduction, ignore_index: ignoreIndex };
@@ -139,18 +140,28 @@ function checkBinary(x: Tensor, target: Tensor, name: string): void {
     );
 }
 
+const complement = (p: Tensor) => p.neg().add(1);
+const boundedLog = (p: Tensor) => p.log().clamp({ min: -100 });
+
+/** With the derivative of PyTorch, which stays finite where a saturated sigmoid has made x exactly 0 or 1. */
+const elementwiseEntropy = customGradient<readonly [x: Tensor, target: Tensor]>({
+  forward: (x, t) =>
+    t
+      .mul(boundedLog(x))
+      .add(complement(t).mul(boundedLog(complement(x))))
+      .neg(),
+  backward: (dy, { inputs: [x, t] }) => [
+    dy.mul(x.sub(t)).div(x.mul(complement(x)).clamp({ min: 1e-12 })),
+    dy.mul(boundedLog(complement(x)).sub(boundedLog(x))),
+  ],
+});
+
 /** -(t log x + (1 - t) log(1 - x)) for probabilities x; logarithms count as at least -100. */
 export function binaryCrossEntropy(x: Tensor, target: Tensor, { weight, reduction }: BceOptions = {}): Tensor {
   checkBinary(x, target, 'binaryCrossEntropy');
   const t = isFloat(target.dtype) ? target : target.to(x.dtype);
-  const bounded = (p: Tensor) => p.log().clamp({ min: -100 });
-  const yes = t.mul(bounded(x));
-  const no = t
-    .neg()
-    .add(1)
-    .mul(bounded(x.neg().add(1)));
-  const losses = yes.add(no).neg();
-  return reduced(weight ? losses.mul(weight) : losses, reduction, 'binaryCrossEntropy');
+  const losses = elementwiseEntropy(x, t);
+  return reduced(weight ? losses.mul(weight) : losses, reduction, 'binaryCrossEntropy', x);
 }
 
 export interface BceWithLogitsOptions extends BceOptions {
@@ -166,7 +177,7 @@ export function binaryCrossEntropyWithLogits(x: Tensor, target: Tensor, options:
   const soft = x.neg().softplus();
   const scaled = posWeight ? soft.mul(posWeight.sub(1).mul(t).add(1)) : soft;
   const losses = x.sub(t.mul(x)).add(scaled);
-  return reduced(weight ? losses.mul(weight) : losses, reduction, 'binaryCrossEntropyWithLogits');
+  return reduced(weight ? losses.mul(weight) : losses, reduction, 'binaryCrossEntropyWithLogits', x);
 }
 
 /** Binary cross entropy of logits x [..., classes], averaged over the classes of each sample; `weight` per class. */

@@ -16,13 +16,13 @@ function requireSameShape(x: Tensor, target: Tensor, name: string): void {
 /** Squared error (x - target)^2. */
 export function mseLoss(x: Tensor, target: Tensor, { reduction }: LossOptions = {}): Tensor {
   requireSameShape(x, target, 'mseLoss');
-  return reduced(x.sub(target).square(), reduction, 'mseLoss');
+  return reduced(x.sub(target).square(), reduction, 'mseLoss', x);
 }
 
 /** Absolute error |x - target|. */
 export function l1Loss(x: Tensor, target: Tensor, { reduction }: LossOptions = {}): Tensor {
   requireSameShape(x, target, 'l1Loss');
-  return reduced(x.sub(target).abs(), reduction, 'l1Loss');
+  return reduced(x.sub(target).abs(), reduction, 'l1Loss', x);
 }
 
 /** With c = min(|d|, delta): c (|d| - c / 2), which is d^2 / 2 up to delta and grows linearly from there. */
@@ -37,7 +37,7 @@ export function huberLoss(x: Tensor, target: Tensor, options: LossOptions & { de
   const { delta = 1 } = options;
   if (!(delta > 0)) throw new ArgumentError(`huberLoss: delta must be positive, found ${delta}`);
   requireSameShape(x, target, 'huberLoss');
-  return reduced(huber(x, target, delta), options.reduction, 'huberLoss');
+  return reduced(huber(x, target, delta), options.reduction, 'huberLoss', x);
 }
 
 /** d^2 / (2 beta) for |d| < beta, else |d| - beta / 2, d = x - target. @throws ArgumentError for a negative beta. */
@@ -46,7 +46,7 @@ export function smoothL1Loss(x: Tensor, target: Tensor, options: LossOptions & {
   if (!(beta >= 0)) throw new ArgumentError(`smoothL1Loss: beta must not be negative, found ${beta}`);
   if (beta === 0) return l1Loss(x, target, { reduction });
   requireSameShape(x, target, 'smoothL1Loss');
-  return reduced(huber(x, target, beta).div(beta), reduction, 'smoothL1Loss');
+  return reduced(huber(x, target, beta).div(beta), reduction, 'smoothL1Loss', x);
 }
 
 export interface PoissonNllOptions extends LossOptions {
