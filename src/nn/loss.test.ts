@@ -11,6 +11,7 @@ const kinds: Record<string, LossKind> = {
   nllLoss: nn.NLLLoss,
   binaryCrossEntropy: nn.BCELoss,
   binaryCrossEntropyWithLogits: nn.BCEWithLogitsLoss,
+  multilabelSoftMarginLoss: nn.MultiLabelSoftMarginLoss,
   multiMarginLoss: nn.MultiMarginLoss,
   mseLoss: nn.MSELoss,
   l1Loss: nn.L1Loss,
@@ -24,6 +25,7 @@ const kinds: Record<string, LossKind> = {
   marginRankingLoss: nn.MarginRankingLoss,
   cosineEmbeddingLoss: nn.CosineEmbeddingLoss,
   tripletMarginLoss: nn.TripletMarginLoss,
+  tripletMarginWithDistanceLoss: nn.TripletMarginWithDistanceLoss,
   ctcLoss: nn.CTCLoss,
   sigmoidFocalLoss: nn.FocalLoss,
   diceLoss: nn.DiceLoss,
@@ -35,7 +37,15 @@ function run(c: GoldenCase): Tensor {
   const args = Object.entries(c.args).map(
     ([name, { data, shape, dtype }]) => [name, fromData(data.slice(), shape, { dtype })] as const,
   );
-  const loss = new kinds[c.op]({ ...c.options, ...Object.fromEntries(args.filter(([name]) => weights.has(name))) });
+  // The golden file was made with the distance of L1.
+  const distance = c.op === 'tripletMarginWithDistanceLoss' && {
+    distanceFunction: (a: Tensor, b: Tensor) => a.sub(b).abs().sum(-1),
+  };
+  const loss = new kinds[c.op]({
+    ...c.options,
+    ...distance,
+    ...Object.fromEntries(args.filter(([name]) => weights.has(name))),
+  });
   const inputs = args.filter(([name]) => !weights.has(name)).map(([, t]) => t);
   // The golden file holds logits for CTC.
   if (c.op === 'ctcLoss') inputs[0] = inputs[0].logSoftmax(-1);

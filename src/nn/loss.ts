@@ -9,7 +9,7 @@ import type {
 } from './functional/classification.ts';
 import type { CtcOptions } from './functional/ctc.ts';
 import * as F from './functional/index.ts';
-import type { MultiMarginOptions, TripletOptions } from './functional/ranking.ts';
+import type { MultiMarginOptions, TripletDistanceOptions, TripletOptions } from './functional/ranking.ts';
 import type { LossOptions } from './functional/reduction.ts';
 import type { KlDivOptions, PoissonNllOptions } from './functional/regression.ts';
 import { Buffer, Module } from './module.ts';
@@ -92,6 +92,20 @@ export class BCEWithLogitsLoss extends Loss<Omit<BceWithLogitsOptions, 'weight' 
       weight: this.weight,
       posWeight: this.posWeight,
     });
+  }
+}
+
+/** Binary cross entropy of logits [..., classes], averaged over the classes (torch.nn.MultiLabelSoftMarginLoss). */
+export class MultiLabelSoftMarginLoss extends Loss<Omit<BceOptions, 'weight'>> {
+  weight: Buffer | null;
+
+  constructor({ weight, ...options }: BceOptions = {}) {
+    super(options);
+    this.weight = bufferOf(weight);
+  }
+
+  override forward(x: Tensor, target: Tensor): Tensor {
+    return F.multilabelSoftMarginLoss(x, target, { ...this.options, weight: this.weight });
   }
 }
 
@@ -193,6 +207,13 @@ export class CosineEmbeddingLoss extends Loss<LossOptions & { margin?: number }>
 export class TripletMarginLoss extends Loss<TripletOptions> {
   override forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
     return F.tripletMarginLoss(anchor, positive, negative, this.options);
+  }
+}
+
+/** The triplet margin loss with a distance of one's own (torch.nn.TripletMarginWithDistanceLoss). */
+export class TripletMarginWithDistanceLoss extends Loss<TripletDistanceOptions> {
+  override forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
+    return F.tripletMarginWithDistanceLoss(anchor, positive, negative, this.options);
   }
 }
 

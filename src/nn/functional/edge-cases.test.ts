@@ -36,6 +36,14 @@ describe('as PyTorch has it', () => {
   });
 });
 
+it('binaryCrossEntropy of saturated probabilities has a finite gradient', async () => {
+  const x = tensor([0, 1, 0.25, 0], { requiresGrad: true });
+  const losses = F.binaryCrossEntropy(x, tensor([0.5, 0, 1, 0]), { reduction: 'none' });
+  await near(losses, [50, 100, Math.log(4), 0]);
+  const [a, b, c, d] = await grad(losses.sum(), x).data();
+  expect([a / -0.5e12, b / 1e12, c, d].map((v) => Math.round(v * 1e4) / 1e4)).toEqual([1, 1, -4, 0]);
+});
+
 describe('transposed convolution with an output padding of a stride or more', () => {
   it.each([0, 1])('padding %i', async (padding) => {
     const x = tensor([1, 2, 3], { shape: [1, 1, 3], requiresGrad: true });
