@@ -26,7 +26,7 @@ async function probe(engine: Engine): Promise<number> {
   const y = reorderInput(x);
   const model = emitModel(topologicalOrder([y]), [x], [y]);
   try {
-    const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, { spin: false });
+    const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {});
     const [result] = await program.run([engine.upload('float32', x.shape, new Float32Array(4))], [null]);
     await program.dispose();
     return result.dims[1];

@@ -3,10 +3,8 @@ import type { DType, NumericArray } from '../ir/dtype.ts';
 import type { Shape } from '../ir/shape.ts';
 
 export interface ProgramOptions {
-  /** Spin while waiting for work: faster for the one busy program, harmful when several alternate. */
-  spin: boolean;
-  /** Write ONNX Runtime's per-operator profile to files with this prefix. */
-  profile?: string;
+  /** Record how long every operator takes; see profile.ts. */
+  profile?: boolean;
   /** Outputs that stay in device memory, by position; the others come to the host. Only where memory is not shared. */
   keep?: readonly boolean[];
 }

@@ -17,3 +17,14 @@ export async function loadOrt(device: string): Promise<OrtModule> {
 
 /** A page has no folder to write to. */
 export async function saveDump(): Promise<void> {}
+
+/** A page has no folder for profiles either. */
+export function profilePrefix(): string {
+  return 'gradus';
+}
+
+export function takeProfileTexts(): string[] {
+  return [];
+}
+
+export function atExit(): void {}

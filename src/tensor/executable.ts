@@ -10,7 +10,7 @@ import { EngineError } from '../ir/errors.ts';
 import type { Leaf, Value } from '../ir/graph.ts';
 import { channelBlock } from '../runtime/channel-block.ts';
 import type { Engine, EngineProgram, EngineTensor } from '../runtime/engine.ts';
-import { CompileObserver } from './debug.ts';
+import { CompileObserver, debugLevel } from './debug.ts';
 import { placeTogether, unplace } from './placement.ts';
 import { ScalarLeaf, Storage, StorageLeaf } from './storage.ts';
 
@@ -75,7 +75,7 @@ export class Executable {
       opsetFor(compiled, target),
     );
     const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {
-      spin: true,
+      profile: debugLevel() >= 4,
       keep: keptOutputs(plan, engine),
     });
     await observer.done(model.bytes, compiled.nodes.length);

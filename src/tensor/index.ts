@@ -5,7 +5,7 @@ export * from './compare.ts';
 export { clone } from './convert.ts';
 export * from './creation.ts';
 export { type CustomFunction, customGradient } from './custom-gradient.ts';
-export { setDebug } from './debug.ts';
+export { profile, setDebug } from './debug.ts';
 export * from './indexing.ts';
 export type { Dims, Indices } from './lift.ts';
 export * from './linalg.ts';

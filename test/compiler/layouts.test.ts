@@ -23,7 +23,7 @@ const input = (shape: number[]) => Value.input({ dtype: 'float32', shape }, null
 async function run(inputs: Value[], outputs: Value[], data: Float32Array[], channels: number) {
   const compiled = compileGraph(outputs, { device: 'cpu', channelBlock: channels }, (v) => v);
   const model = emitModel(compiled.nodes, inputs, compiled.outputs);
-  const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, { spin: false });
+  const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {});
   const feeds = inputs.map((v, i) => engine.upload('float32', v.shape, data[i]));
   const results = await program.run(
     feeds,

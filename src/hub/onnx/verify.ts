@@ -29,7 +29,7 @@ export async function verifyExport(v: Verification): Promise<void> {
   // Plain ONNX Runtime on the processor, whatever device the model lives on.
   const engine = new OrtEngine(await loadOrt(defaultDevice), defaultDevice, true);
   const inputNames = v.specs.map((s) => s.name);
-  const program = await engine.compile(v.bytes, inputNames, v.outputNames, { spin: false });
+  const program = await engine.compile(v.bytes, inputNames, v.outputNames, {});
   try {
     const example = exampleSizes(v.specs);
     const other = new Map([...example].map(([axis, size]) => [axis, size > 2 ? size - 1 : size + 1]));
