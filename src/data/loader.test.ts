@@ -333,4 +333,16 @@ describe('DataLoader with workers', () => {
     await loader.close();
     for await (const { y } of loader) expect(y.shape).toEqual([2]); // a new pool starts
   });
+
+  it('refuses what no loader can read, and options it does not know', () => {
+    const make =
+      (dataset: unknown, options: object = {}) =>
+      () =>
+        new DataLoader(dataset as number[], options);
+    expect(make(null)).toThrow(/expected a data set .* found null/);
+    expect(make(Promise.resolve([1]))).toThrow(/found object \(a promise: await it\)/);
+    expect(make([1], { batchsize: 2 })).toThrow(/unknown option 'batchsize'; it takes batchSize/);
+    expect(make([1], { collate: 3 })).toThrow(/collate must be a function, found number/);
+    expect(make([1], { dtypes: { y: 'float33' } })).toThrow(/field 'y' has unknown dtype 'float33'/);
+  });
 });

@@ -1,7 +1,8 @@
 /** @file DataLoader: batches of a data set in seeded order, read ahead, by workers if wanted, exactly resumable. */
 import { openPool } from '#data-workers';
-import type { DType } from '../ir/dtype.ts';
+import { type DType, dtypes } from '../ir/dtype.ts';
 import { ArgumentError, DataError } from '../ir/errors.ts';
+import { refuseUnknown } from '../ir/options.ts';
 import { Random } from '../ir/random.ts';
 import { type Batched, type Collate, Collator } from './collate.ts';
 import { type DatasetLike, isDatasetLike } from './dataset.ts';
@@ -53,6 +54,44 @@ export interface LoaderState {
   readonly dtypes: Readonly<Record<string, DType>>;
 }
 
+const optionNames = [
+  'batchSize',
+  'shuffle',
+  'sampler',
+  'seed',
+  'dropLast',
+  'collate',
+  'dtypes',
+  'batchTransform',
+  'prefetch',
+  'workers',
+  'timeout',
+  'tensors',
+];
+
+function isIterable(value: object): boolean {
+  return Symbol.iterator in value || Symbol.asyncIterator in value;
+}
+
+function checkOptions({
+  collate,
+  batchTransform,
+  dtypes: byField = {},
+}: {
+  collate?: unknown;
+  batchTransform?: unknown;
+  dtypes?: Readonly<Record<string, DType>>;
+}): void {
+  for (const [name, value] of Object.entries({ collate, batchTransform }))
+    if (value !== undefined && typeof value !== 'function')
+      throw new ArgumentError(`DataLoader: ${name} must be a function, found ${typeof value}`);
+  for (const [field, dtype] of Object.entries(byField))
+    if (!(dtype in dtypes))
+      throw new ArgumentError(
+        `DataLoader: dtypes: field '${field}' has unknown dtype '${dtype}'; known: ${Object.keys(dtypes).join(', ')}`,
+      );
+}
+
 function whole(name: string, value: number, min: number): number {
   if (!Number.isSafeInteger(value) || value < min)
     throw new ArgumentError(`DataLoader: ${name} must be a whole number of at least ${min}, found ${value}`);
@@ -83,6 +122,12 @@ export class DataLoader<T, C = Batched<T>, K extends boolean = true> implements 
 
   /** @throws ArgumentError for options out of range or that do not go together. */
   constructor(dataset: DatasetLike<T> | Iterable<T> | AsyncIterable<T>, options: DataLoaderOptions<T, C, K> = {}) {
+    if (typeof dataset !== 'object' || dataset === null || !(isDatasetLike(dataset) || isIterable(dataset)))
+      throw new ArgumentError(
+        `DataLoader: expected a data set (length and get) or an iterable of samples, found ${dataset === null ? 'null' : typeof dataset}${dataset instanceof Promise ? ' (a promise: await it)' : ''}`,
+      );
+    refuseUnknown('DataLoader', options, optionNames);
+    checkOptions(options);
     const { batchSize = 1, shuffle = false, seed = 0, sampler, workers = 0, prefetch, timeout = 0 } = options;
     this.dataset = dataset;
     this.batchSize = whole('batchSize', batchSize, 1);

@@ -39,6 +39,12 @@ export class RandomSampler implements Sampler {
   readonly #replacement: boolean;
 
   constructor(count: number, { seed = 0, replacement = false, numSamples = count }: RandomSamplerOptions = {}) {
+    if (!Number.isSafeInteger(count) || count < 0 || !Number.isSafeInteger(numSamples) || numSamples < 0)
+      throw new ArgumentError(
+        `RandomSampler: ${count} samples, numSamples ${numSamples}: expected whole numbers, 0 or more`,
+      );
+    if (replacement && count === 0 && numSamples > 0)
+      throw new ArgumentError(`RandomSampler: ${numSamples} samples cannot be drawn from none`);
     if (!replacement && numSamples > count)
       throw new ArgumentError(`RandomSampler: numSamples ${numSamples} of ${count} samples needs replacement: true`);
     this.length = numSamples;

@@ -1,7 +1,7 @@
 /** @file NDArray helpers. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ArgumentError, DTypeError, ShapeError } from './errors.ts';
+import { ArgumentError, DTypeError } from './errors.ts';
 import { dtypeOfArray, fromNested, isNDArray, ndarray, sliceRow, toNested, zerosND } from './ndarray.ts';
 
 describe('NDArray', () => {

@@ -10,6 +10,8 @@ export function checkNonNegative(optimizer: string, values: Readonly<Record<stri
 
 /** @throws ArgumentError unless both decay rates are in [0, 1). */
 export function checkBetas(optimizer: string, betas: readonly number[]): void {
+  if (!Array.isArray(betas) || betas.length !== 2)
+    throw new ArgumentError(`${optimizer}: betas must be two numbers, found ${JSON.stringify(betas)}`);
   for (const beta of betas)
     if (!(beta >= 0 && beta < 1))
       throw new ArgumentError(`${optimizer}: betas must be in [0, 1), found [${betas.join(', ')}]`);

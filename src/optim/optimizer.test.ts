@@ -268,4 +268,10 @@ describe('the state', () => {
     );
     await expect(optimizer.loadStateDict(optim.lion([matrix()]).stateDict())).rejects.toThrow('missing: 0.v');
   });
+
+  it('refuses what are no parameters and no pair of betas', () => {
+    expect(() => optim.sgd({ lr: 0.1 })({} as never)).toThrow('pass model.parameters()');
+    expect(() => optim.sgd({ lr: 0.1 })([1] as never)).toThrow('takes parameters or groups { params, ... }, found 1');
+    expect(() => optim.adam([matrix()], { betas: 0.9 as never })).toThrow('adam: betas must be two numbers, found 0.9');
+  });
 });

@@ -292,8 +292,12 @@ export class Optimizer<H extends Hyper = Hyper> {
 function toGroups<H extends Hyper>(params: Parameters<H>): { members: Iterable<Tensor>; own: Partial<H> }[] {
   const tensors: Tensor[] = [];
   const groups: { members: Iterable<Tensor>; own: Partial<H> }[] = [];
+  if (typeof params !== 'object' || params === null || !(Symbol.iterator in params))
+    throw new ArgumentError('an optimiser needs parameters or groups of them; pass model.parameters()');
   for (const item of params as Iterable<Tensor | ParameterGroup<H>>) {
     if (item instanceof Tensor) tensors.push(item);
+    else if (typeof item?.params !== 'object' || !(Symbol.iterator in item.params))
+      throw new ArgumentError(`an optimiser takes parameters or groups { params, ... }, found ${item}`);
     else {
       const own: Partial<H> = { ...item };
       if ('params' in own) delete own.params;

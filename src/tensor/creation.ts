@@ -24,10 +24,23 @@ const dtypeOfArray = (data: NumericArray): DType => {
 
 const isHalf = (dtype: DType) => dtype === 'float16' || dtype === 'bfloat16';
 
+/** What a typed array can hold. */
+const maxElements = 2 ** 33;
+
 function checkShape(shape: Shape): void {
+  if (!Array.isArray(shape)) throw new ShapeError(`a shape is a list of sizes such as [2, 3], found ${shape}`);
   for (const dim of shape)
     if (!Number.isInteger(dim) || dim < 0)
       throw new ShapeError(`shape ${formatShape(shape)} is not valid: dimensions are whole numbers, 0 or more`);
+  if (sizeOf(shape) > maxElements)
+    throw new ShapeError(
+      `shape ${formatShape(shape)} has ${sizeOf(shape)} elements; one tensor holds at most ${maxElements}`,
+    );
+}
+
+function checkDType(dtype: DType | undefined): void {
+  if (dtype !== undefined && !Object.hasOwn(dtypes, dtype))
+    throw new DTypeError(`unknown dtype '${dtype}'; known: ${Object.keys(dtypes).join(', ')}`);
 }
 
 /** A realised tensor over `source`, which is taken over, not copied. A function is called when the elements are needed. */
@@ -37,6 +50,7 @@ export function fromData(
   { dtype, requiresGrad = false }: TensorOptions = {},
 ): Tensor {
   checkShape(shape);
+  checkDType(dtype);
   const type = dtype ?? (typeof source === 'function' ? 'float32' : dtypeOfArray(source));
   if (typeof source !== 'function') {
     if (source.length !== sizeOf(shape))
@@ -75,6 +89,8 @@ function fill(
 ): number {
   if (!isNested(data)) {
     if (axis !== shape.length) throw new ShapeError(`nested arrays are ragged: expected shape ${formatShape(shape)}`);
+    if (typeof data !== 'number' && typeof data !== 'boolean' && typeof data !== 'bigint')
+      throw new ArgumentError(`tensor: expected numbers, nested arrays of them or a typed array, found ${typeof data}`);
     out[offset] = encodeNumber(Number(data), dtype);
     return offset + 1;
   }
@@ -91,6 +107,7 @@ function fill(
  * @throws ShapeError for ragged arrays or a shape that does not fit.
  */
 export function tensor(data: NestedNumbers | NumericArray, options: TensorOptions & { shape?: Shape } = {}): Tensor {
+  checkDType(options.dtype);
   if (ArrayBuffer.isView(data)) {
     const dtype = options.dtype ?? dtypeOfArray(data);
     const ArrayType = dtypes[dtype].array;

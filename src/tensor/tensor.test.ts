@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { StaleTensorError } from '../ir/errors.ts';
 import { gemm, matMul, reduceMean } from '../ops/index.ts';
-import { noGrad, Tensor, tensor } from './index.ts';
+import { noGrad, Tensor, tensor, zeros } from './index.ts';
 
 describe('realisation', () => {
   it('computes lazily built expressions', async () => {
@@ -52,5 +52,18 @@ describe('realisation', () => {
     await w.realize();
     expect(await w.array()).toEqual([2, 3, 4]);
     await expect(before.data()).rejects.toThrow(StaleTensorError);
+  });
+});
+
+describe('creation', () => {
+  it('refuses what no tensor can hold', () => {
+    expect(() => zeros([1e8, 1e8])).toThrow(
+      /shape \[100000000, 100000000\] has 10000000000000000 elements; one tensor/,
+    );
+    expect(() => zeros(3 as never)).toThrow('a shape is a list of sizes such as [2, 3], found 3');
+    expect(() => tensor([1], { dtype: 'float33' as never })).toThrow("unknown dtype 'float33'; known: float32");
+    expect(() => tensor(['a'] as never)).toThrow(
+      'expected numbers, nested arrays of them or a typed array, found string',
+    );
   });
 });

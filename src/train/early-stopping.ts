@@ -1,5 +1,6 @@
 /** @file earlyStopping: ends training when a number has stopped improving. */
 import { ArgumentError } from '../ir/errors.ts';
+import { refuseUnknown } from '../ir/options.ts';
 import type { Callback, Json } from './callback.ts';
 
 export interface Monitor {
@@ -37,6 +38,11 @@ export function earlyStopping(options: EarlyStoppingOptions = {}): Callback {
   const { monitor = 'val_loss', patience = 3, minDelta = 0 } = options;
   if (!(Number.isInteger(patience) && patience >= 1))
     throw new ArgumentError(`earlyStopping: patience must be a whole number of at least 1, found ${patience}`);
+  refuseUnknown('earlyStopping', options, ['monitor', 'mode', 'patience', 'minDelta']);
+  if (options.mode !== undefined && options.mode !== 'min' && options.mode !== 'max')
+    throw new ArgumentError(`earlyStopping: mode must be 'min' or 'max', found '${options.mode}'`);
+  if (!Number.isFinite(minDelta))
+    throw new ArgumentError(`earlyStopping: minDelta must be a number, found ${minDelta}`);
   const sign = isLowerBetter({ ...options, monitor }) ? -1 : 1;
   let best = Number.NEGATIVE_INFINITY;
   let waited = 0;

@@ -4,6 +4,7 @@ import type { Module } from '../nn/module.ts';
 import type { Scheduler } from '../optim/index.ts';
 import { getRngState, setRngState, Tensor } from '../tensor/index.ts';
 import type { Callback, Json, Logs, TrainContext } from './callback.ts';
+import { checkFit } from './check-options.ts';
 import {
   type CheckpointState,
   latestCheckpoint,
@@ -35,8 +36,13 @@ function lengthOf(source: BatchSource): number | undefined {
 
 /** Iterates a source once; plain iterables work too. */
 export async function* batches(source: BatchSource): AsyncGenerator<Batch> {
-  if (source[Symbol.asyncIterator] || source[Symbol.iterator]) yield* source as AsyncIterable<Batch>;
-  else throw new ArgumentError('a batch source must be a DataLoader or another iterable of batches');
+  if (typeof source !== 'object' || !(source?.[Symbol.asyncIterator] || source?.[Symbol.iterator]))
+    throw new ArgumentError('a batch source must be a DataLoader or another iterable of batches');
+  for await (const batch of source as AsyncIterable<Batch>) {
+    if (typeof batch !== 'object' || batch === null)
+      throw new ArgumentError(`a batch must be an object of tensors such as { x, y }, found ${batch}`);
+    yield batch;
+  }
 }
 
 /** What runs ahead of the last finished step: the reading of batches, random numbers, counters of a step that failed. */
@@ -75,8 +81,7 @@ export class FitRun<M extends Module> implements TrainContext {
   step = 0;
 
   constructor(trainer: Trainer<M>, source: BatchSource, options: FitOptions) {
-    if (!Number.isInteger(options.epochs) || options.epochs < 1)
-      throw new ArgumentError(`fit: epochs must be a whole number of at least 1, found ${options.epochs}`);
+    checkFit(options);
     this.#trainer = trainer;
     this.#source = source;
     this.#options = options;
@@ -154,7 +159,7 @@ export class FitRun<M extends Module> implements TrainContext {
     const { accumulate = 1 } = this.#trainer.internals.options;
     const total = lengthOf(this.#source);
     // A source that cannot be told where to go on begins anew: what the interrupted run has had of it is passed over.
-    let passed = this.#source.load ? this.#position : 0;
+    let passed = this.#source?.load ? this.#position : 0;
     this.#remember(tally);
     for await (const batch of batches(this.#source)) {
       if (++passed <= this.#position) continue;
@@ -211,7 +216,7 @@ export class FitRun<M extends Module> implements TrainContext {
     this.#moment = {
       tally: () => sums ?? tally.stateDict(),
       position: this.#position,
-      loader: (this.#source.state?.() ?? null) as Json,
+      loader: (this.#source?.state?.() ?? null) as Json,
       rng: { ...getRngState() },
       optimizer: { step, ...(parameterSteps ? { parameterSteps } : {}) },
       averages: this.#trainer.internals.ema?.updates || null,

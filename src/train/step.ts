@@ -118,6 +118,10 @@ export class TrainStep<M extends Module> {
   #forwardBackward(batch: Batch): StepResult {
     this.#optimizer.zeroGrad();
     const result = this.#step(this.#model, batch);
+    if (!(result?.loss instanceof Tensor))
+      throw new ArgumentError(
+        `the loss must be a scalar tensor, found ${typeof result?.loss}; a \`step\` returns { loss, output?, target? } at once, not as a promise`,
+      );
     if (result.loss.numel() !== 1)
       throw new ArgumentError(
         `the loss must be a scalar, found shape [${result.loss.shape}]; use reduction 'mean' or .mean()`,
@@ -186,7 +190,14 @@ export function evaluationStep<M extends Module>(
 export function predictionStep(model: Module): (batch: Batch) => Promise<Record<string, Tensor>> {
   return perFields((names) =>
     compile(async (...tensors) =>
-      noGrad(() => ({ output: model.forward(...([batchOf(names, tensors).x] as never[])) as Tensor })),
+      noGrad(() => {
+        const { x } = batchOf(names, tensors);
+        if (!(x instanceof Tensor))
+          throw new ArgumentError(
+            `predict: a batch must have a tensor x, found fields ${names.join(', ') || 'none'}; for other models call forward`,
+          );
+        return { output: model.forward(...([x] as never[])) as Tensor };
+      }),
     ),
   );
 }

@@ -5,6 +5,7 @@ import type { Module } from '../nn/module.ts';
 import { EMA, Optimizer, type Scheduler } from '../optim/index.ts';
 import { manualSeed, type Tensor } from '../tensor/index.ts';
 import type { Callback, Logs } from './callback.ts';
+import { checkTrainer } from './check-options.ts';
 import type { Monitor } from './early-stopping.ts';
 import { batches, FitRun } from './fit-run.ts';
 import type { Metric } from './metrics/index.ts';
@@ -96,10 +97,7 @@ export class Trainer<M extends Module> {
 
   /** @throws ArgumentError for options that do not go together. */
   constructor(model: M, options: TrainerOptions<M>) {
-    if (Number(options.loss !== undefined) + Number(options.step !== undefined) !== 1)
-      throw new ArgumentError('Trainer: give either `loss` (for { x, y } batches) or `step`');
-    if (!Number.isInteger(options.accumulate ?? 1) || (options.accumulate ?? 1) < 1)
-      throw new ArgumentError(`Trainer: accumulate must be a whole number of at least 1, found ${options.accumulate}`);
+    checkTrainer(model, options);
     manualSeed(options.seed ?? 0);
     this.model = model;
     this.#options = options;
@@ -131,6 +129,8 @@ export class Trainer<M extends Module> {
         const { loss, output, target } = await this.#evaluate(batch);
         await tally.add(batch, loss, output, target);
       }
+      if (!tally.samples)
+        throw new ArgumentError('evaluate: the source gave no batches; check the data set and dropLast');
       return tally.logs('');
     });
   }

@@ -156,6 +156,29 @@ describe('Trainer', () => {
     const { model, trainer } = makeTrainer();
     expect(() => new Trainer(model, { optimizer: optim.sgd() })).toThrow(/either `loss`/);
     await expect(trainer.fit([], { epochs: 1 })).rejects.toThrow(/gave no batches/);
+    await expect(trainer.evaluate([])).rejects.toThrow(/gave no batches/);
+    await expect(trainer.fit([null] as never, { epochs: 1 })).rejects.toThrow(/a batch must be an object of tensors/);
+    await expect(trainer.fit(null as never, { epochs: 1 })).rejects.toThrow(/a batch source must be a DataLoader/);
+    await expect(trainer.fit([], { epochs: 1, epoch: 3 } as never)).rejects.toThrow(
+      /unknown option 'epoch'; it takes epochs/,
+    );
+    await expect(trainer.fit([], { epochs: 1, mode: 'best' as never })).rejects.toThrow(/mode must be 'min' or 'max'/);
+    const make = (options: object) => () => new Trainer(model, { loss, optimizer: optim.sgd(), ...options });
+    for (const [options, message] of [
+      [{ optimizer: 'adam' }, /optimizer must be an optimiser or a factory/],
+      [{ loss: 'mse' }, /loss must be a function, found string/],
+      [{ metrics: ['accuracy'] }, /metrics must be a list of metrics/],
+      [{ callbacks: earlyStopping() }, /callbacks must be a list of callbacks/],
+      [{ clipNorm: Number.NaN }, /clipNorm must be more than 0, found NaN/],
+      [{ seed: 0.5 }, /seed must be a whole number/],
+      [{ out: '' }, /out must be the path of a folder/],
+      [{ checkpoint: { keep: 0 } }, /checkpoint.keep must be a whole number of at least 1, found 0/],
+      [{ checkpoint: { evry: 5 } }, /unknown option 'evry'; it takes every, keep/],
+      [{ optimiser: 1 }, /unknown option 'optimiser'; it takes loss, step, optimizer/],
+    ] as const)
+      expect(make(options)).toThrow(message);
+    const wrong = new Trainer(model, { step: (async () => ({})) as never, optimizer: optim.sgd() });
+    await expect(wrong.fit(trainLoader(), { epochs: 1 })).rejects.toThrow(/the loss must be a scalar tensor/);
     await expect(trainer.fit(trainLoader(), { epochs: 0 })).rejects.toThrow(/epochs must be a whole number/);
     await expect(trainer.fit([{ a: 1 }], { epochs: 1 })).rejects.toThrow(/a batch must be \{ x, y \}/);
     await expect(trainer.fit(trainLoader(), { epochs: 1, resume: true })).rejects.toThrow(
