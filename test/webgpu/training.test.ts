@@ -1,4 +1,7 @@
 /** @file Training on WebGPU: the losses of the CPU, state that stays on the device, memory that stays level. */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from 'vitest';
 import { compile, F, getDevice, nn, optim, setDevice, type Tensor, tensor } from '../../src/index.ts';
 import { hasWebGpu } from './device.ts';
@@ -124,6 +127,19 @@ describe.runIf(isThere)('training on WebGPU', () => {
 });
 
 describe('without an adapter', () => {
+  it('the error names the remedy, the process lives on, and the CPU still computes', async () => {
+    const child = fileURLToPath(new URL('./no-adapter.ts', import.meta.url));
+    const env = { ...process.env, VK_ICD_FILENAMES: '/nonexistent.json', VK_DRIVER_FILES: '/nonexistent.json' };
+    const run = promisify(execFile);
+    const { stdout } = await run('node', ['--import', 'tsx', '-C', 'gradus-source', child], { env });
+    const found = JSON.parse(stdout) as { typed: boolean; message: string; two: number };
+    expect(found.typed).toBe(true);
+    expect(found.message).toMatch(
+      /^EngineError: no WebGPU adapter was found on this machine .* use setDevice\('cpu'\)/,
+    );
+    expect(found.two).toBe(2);
+  });
+
   it('a device that the machine does not have is a typed error that names the remedy', async () => {
     setDevice('nosuchdevice');
     await expect(tensor([1]).add(1).data()).rejects.toThrow(/nosuchdevice/);
