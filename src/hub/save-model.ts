@@ -1,7 +1,7 @@
 /** @file A model as a folder: weights in safetensors under PyTorch's keys, and a config. */
-import { FormatError } from '../ir/errors.ts';
+import { ArgumentError, FormatError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
-import type { LoadResult, Module } from '../nn/module.ts';
+import { type LoadResult, Module } from '../nn/module.ts';
 import { snapshot } from '../train/checkpoint.ts';
 import { nodeFiles, writeFileAtomic } from '../train/files.ts';
 import { openSafetensors, openShardedSafetensors, saveSafetensors } from '../train/safetensors.ts';
@@ -17,6 +17,9 @@ export async function saveModel(
   folder: string,
   { config }: { config?: Readonly<Record<string, unknown>> } = {},
 ): Promise<void> {
+  if (!(model instanceof Module))
+    throw new ArgumentError('saveModel: the first argument must be a model, an nn.Module');
+  checkPath('saveModel', folder);
   const { path } = nodeFiles();
   await saveSafetensors(path.join(folder, weights), await snapshot(model.stateDict()), { format: 'pt' });
   if (config) await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
@@ -27,12 +30,22 @@ export async function saveModel(
  * has either. Pickle files (`.pt`, `.bin`) are never read.
  * @throws ArgumentError for missing or unexpected keys unless `strict: false`, ShapeError for other shapes, FormatError.
  */
-export async function loadModel(model: Module, source: string, options: { strict?: boolean } = {}): Promise<LoadResult> {
+export async function loadModel(
+  model: Module,
+  source: string,
+  options: { strict?: boolean } = {},
+): Promise<LoadResult> {
+  checkPath('loadModel', source);
   const file = await weightFile(source);
   await using reader = file.endsWith('.json') ? await openShardedSafetensors(file) : await openSafetensors(file);
   const state: Record<string, NDArray> = {};
   for (const name of reader.entries.keys()) state[name] = await reader.read(name);
   return await model.loadStateDict(state, options);
+}
+
+function checkPath(what: string, path: unknown): void {
+  if (typeof path !== 'string' || path === '')
+    throw new ArgumentError(`${what}: the second argument must be a path, found ${JSON.stringify(path)}`);
 }
 
 async function weightFile(source: string): Promise<string> {

@@ -42,6 +42,7 @@ const remedies: Record<string, string> = {
   EPERM: 'permission denied: check the owner and mode of the folder',
   EROFS: 'the file system is read-only: choose another folder',
   ENOENT: 'there is no such file or folder: check the path',
+  EEXIST: 'a file of this name is in the way: choose another folder',
   EISDIR: 'the path is a folder: give the path of a file',
   ENOTDIR: 'a part of the path is not a folder: check the path',
   EMFILE: 'too many files are open: close some, or raise the limit (ulimit -n)',
