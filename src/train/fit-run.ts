@@ -6,6 +6,7 @@ import { getRngState, setRngState, Tensor } from '../tensor/index.ts';
 import type { Callback, Json, Logs, TrainContext } from './callback.ts';
 import { checkFit } from './check-options.ts';
 import {
+  type Checkpoint,
   type CheckpointState,
   latestCheckpoint,
   loadCheckpoint,
@@ -58,6 +59,20 @@ interface Moment {
 /** Thrown within validation when the user wants to stop. */
 class Stopped extends Error {}
 
+const isEma = (key: string) => key.startsWith('ema.');
+
+/** The moving averages in a checkpoint, if it has some. */
+function averagesOf({ state, optimizer }: Pick<Checkpoint, 'state' | 'optimizer'>): Averages | undefined {
+  if (typeof state.ema !== 'number') return undefined;
+  const own = Object.entries(optimizer).filter(([key]) => isEma(key));
+  return { updates: state.ema, tensors: Object.fromEntries(own.map(([key, t]) => [key.slice(4), t])) };
+}
+
+interface Averages {
+  readonly updates: number;
+  readonly tensors: Checkpoint['optimizer'];
+}
+
 /** The loop and everything it must remember. */
 export class FitRun<M extends Module> implements TrainContext {
   readonly #trainer: Trainer<M>;
@@ -69,6 +84,7 @@ export class FitRun<M extends Module> implements TrainContext {
   readonly #watch = new InterruptWatch();
   #best: { epoch: number; score: number } | undefined;
   #bestWeights: Record<string, Awaited<ReturnType<typeof snapshot>>[string]> | undefined;
+  #bestAverages: Averages | undefined;
   #stopReason: string | undefined;
   #resumedTally: Json = null;
   /** Batches of this epoch that were trained on. */
@@ -286,6 +302,8 @@ export class FitRun<M extends Module> implements TrainContext {
     if (!better) return;
     this.#best = { epoch: this.epoch, score };
     this.#bestWeights = await snapshot(this.model.stateDict());
+    const { ema } = this.#trainer.internals;
+    if (ema?.updates) this.#bestAverages = { updates: ema.updates, tensors: await snapshot(ema.stateDict().tensors) };
     if (this.out !== undefined) await this.#save('best', undefined, 1);
   }
 
@@ -293,8 +311,12 @@ export class FitRun<M extends Module> implements TrainContext {
     if (!this.#best || this.#best.epoch === this.epoch) return;
     const folder = this.#folder('best');
     const path = this.#bestWeights || folder === undefined ? undefined : await latestCheckpoint(folder);
-    const weights = this.#bestWeights ?? (path === undefined ? undefined : (await loadCheckpoint(path)).model);
+    const kept = path === undefined ? undefined : await loadCheckpoint(path);
+    const weights = this.#bestWeights ?? kept?.model;
     if (weights) await this.model.loadStateDict(weights);
+    // The averages are what was evaluated when this epoch was found the best.
+    const averages = this.#bestAverages ?? (kept && averagesOf(kept));
+    if (averages) await this.#trainer.internals.ema?.loadStateDict(averages);
   }
 
   #folder(name: string): string | undefined {
@@ -347,15 +369,14 @@ export class FitRun<M extends Module> implements TrainContext {
       throw new FormatError(`${path}: checkpoint version ${state.version}; this Gradus reads version ${version}`);
     await this.model.loadStateDict(model);
     const { ema } = this.#trainer.internals;
-    const isEma = (key: string) => key.startsWith('ema.');
     const entries = Object.entries(optimizer);
     const saved = state.optimizer as { step: number; groups: Record<string, unknown>[] };
     await this.optimizer.loadStateDict({
       ...saved,
       tensors: Object.fromEntries(entries.filter(([key]) => !isEma(key))),
     });
-    const averages = Object.fromEntries(entries.filter(([key]) => isEma(key)).map(([key, t]) => [key.slice(4), t]));
-    if (state.ema !== null) await ema?.loadStateDict({ updates: state.ema as number, tensors: averages });
+    const averages = averagesOf({ state, optimizer });
+    if (averages) await ema?.loadStateDict(averages);
     this.epoch = state.epoch as number;
     this.step = state.step as number;
     this.#resumedTally = state.tally;

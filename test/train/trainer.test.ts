@@ -82,6 +82,19 @@ describe('Trainer', () => {
     expect(model.training).toBe(false);
   });
 
+  it('restores the averages of the best epoch, which were what was evaluated', async () => {
+    const out = await temporary();
+    const make = () =>
+      makeTrainer({ out, ema: 0.5, optimizer: optim.sgd({ lr: 3 }), schedule: undefined, callbacks: [] }).trainer;
+    const first = make();
+    const { history, bestEpoch = 0 } = await first.fit(trainLoader(), { epochs: 6, validation: validationLoader() });
+    expect(bestEpoch).toBeLessThan(6);
+    expect((await first.evaluate(validationLoader())).loss).toBe(history[bestEpoch - 1].val_loss);
+    const again = make();
+    await again.fit(trainLoader(), { epochs: 6, validation: validationLoader(), resume: true });
+    expect((await again.evaluate(validationLoader())).loss).toBe(history[bestEpoch - 1].val_loss);
+  });
+
   it('names the tensor that is not finite, and leaves parameters as they were', async () => {
     const { model, trainer } = makeTrainer({ schedule: undefined });
     const before = await bits(model);
