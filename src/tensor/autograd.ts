@@ -63,8 +63,9 @@ export function deliverWithBackward(tensor: Tensor): void {
   pendingBackward.push({ loss: tensor, owners: [], predictions: [], keepGraph: false });
 }
 
-/** Forgets pending losses: a compiled function returns what it wants kept. */
+/** Forgets pending losses and their gradients, which no program will compute: a compiled function returns what it wants kept. */
 export function discardBackward(): void {
+  for (const { owners } of pendingBackward) for (const owner of owners) owner.grad = null;
   pendingBackward = [];
 }
 

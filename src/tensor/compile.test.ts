@@ -99,3 +99,18 @@ describe('compile', () => {
     expect(b).toEqual([6]);
   });
 });
+
+it('leaves no gradient that was never computed', async () => {
+  const w = tensor([1, 2], { requiresGrad: true });
+  const optimizer = optim.sgd([w], { lr: 0.1 });
+  const step = compile(async (x: Tensor) => {
+    const loss = w.mul(x).sum();
+    loss.backward();
+    await optimizer.step();
+    return loss;
+  });
+  await step(tensor([1, 1]));
+  expect(w.grad).toBeNull();
+  w.square().sum().backward();
+  expect(await (w.grad as Tensor | null)?.array()).toEqual((await w.mul(2).array()) as number[]);
+});
