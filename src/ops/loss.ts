@@ -2,7 +2,7 @@
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { formatShape, type Shape, sameShape } from '../ir/shape.ts';
-import { add, div, mul, sub } from './arithmetic.ts';
+import { add, div, max, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
 import { equal, not, where } from './compare.ts';
 import { defineOp, requireFloat, requireSameDType, type } from './define.ts';
@@ -81,9 +81,13 @@ function pick(logProbabilities: Value, targets: Targets, attrs: Attrs): Value {
   return targets.divisor ? div(total, targets.divisor) : total;
 }
 
+/** Smaller sums of weights count as this. */
+const leastWeight = 1e-37;
+
 /** The derivative by -logProbabilities[target], one per position, as a column. */
 function slopePerPosition(dy: Value, { index, weight, divisor }: Targets): Value {
-  const share = divisor ? div(dy, divisor) : dy;
+  // Where all targets are ignored the loss is 0 / 0, but no gradient flows: it must not turn the weights into NaN.
+  const share = divisor ? div(dy, weight ? max(divisor, scalar(divisor, leastWeight)) : divisor) : dy;
   return asColumn(weight ? mul(weight, share) : expand(share, index.shape));
 }
 
