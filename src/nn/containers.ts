@@ -26,6 +26,10 @@ export class Sequential extends Module implements Iterable<Module> {
   }
 
   append(module: Module): this {
+    if (!(module instanceof Module))
+      throw new ArgumentError(
+        `Sequential takes modules, found ${typeof module}; for a function take its layer, such as new nn.ReLU() for F.relu`,
+      );
     return defineModule(this, String(this.length), module);
   }
 

@@ -3,7 +3,7 @@ import { ArgumentError } from '../ir/errors.ts';
 import { pad, type Tensor, uniform } from '../tensor/index.ts';
 import type { ConvOptions } from './functional/conv.ts';
 import * as F from './functional/index.ts';
-import type { Sizes } from './functional/sizes.ts';
+import { type Sizes, sizes } from './functional/sizes.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface ConvLayerOptions extends ConvOptions {
@@ -22,9 +22,6 @@ export interface ConvTransposeLayerOptions {
   bias?: boolean;
   dilation?: Sizes;
 }
-
-const each = (value: Sizes, n: number): number[] =>
-  typeof value === 'number' ? Array<number>(n).fill(value) : [...value];
 
 /** What convolutions have in common: parameters, their first values, and the printed form. */
 abstract class ConvBase extends Module {
@@ -74,19 +71,22 @@ abstract class Conv extends ConvBase {
 
   constructor(n: number, inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvLayerOptions = {}) {
     const { bias = true, paddingMode = 'zeros', ...rest } = options;
-    super(false, inChannels, outChannels, each(kernelSize, n), { groups: rest.groups ?? 1, bias });
+    super(false, inChannels, outChannels, sizes(kernelSize, n, `Conv${n}d: kernelSize`, 1), {
+      groups: rest.groups ?? 1,
+      bias,
+    });
     this.paddingMode = paddingMode;
     this.#around = paddingMode === 'zeros' ? null : this.#paddingAround(n, rest);
     this.options = this.#around ? { ...rest, padding: 0 } : rest;
   }
 
   #paddingAround(n: number, { padding = 0, dilation = 1 }: ConvOptions): number[] {
-    const steps = each(dilation, n);
+    const steps = sizes(dilation, n, `Conv${n}d: dilation`, 1);
     const total = this.kernelSize.map((k, i) => steps[i] * (k - 1));
     const sides =
       padding === 'same'
         ? total.map((t) => [Math.floor(t / 2), t - Math.floor(t / 2)])
-        : each(padding === 'valid' ? 0 : padding, n).map((p) => [p, p]);
+        : sizes(padding === 'valid' ? 0 : padding, n, `Conv${n}d: padding`).map((p) => [p, p]);
     return sides.reverse().flat();
   }
 
@@ -138,7 +138,10 @@ abstract class ConvTranspose extends ConvBase {
     kernelSize: Sizes,
     { bias = true, ...options }: ConvTransposeLayerOptions = {},
   ) {
-    super(true, inChannels, outChannels, each(kernelSize, n), { groups: options.groups ?? 1, bias });
+    super(true, inChannels, outChannels, sizes(kernelSize, n, `ConvTranspose${n}d: kernelSize`, 1), {
+      groups: options.groups ?? 1,
+      bias,
+    });
     this.options = options;
   }
 }

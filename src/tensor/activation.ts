@@ -4,11 +4,12 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { dimOf, like, requireOneOf, toFloat, viaInt32 } from './lift.ts';
+import { dimOf, like, requireOneOf, requireTensor, toFloat, viaInt32 } from './lift.ts';
 import { chunk, unsqueeze } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 const alongDim = (op: (x: Value, attrs: { axis: number }) => Value, x: Tensor, dim: number): Tensor => {
+  requireTensor(x, 'softmax');
   if (x.ndim === 0) return new Tensor(ops.reshape(alongDim(op, unsqueeze(x, 0), 0).value, []));
   return new Tensor(op(toFloat(x.value), { axis: dimOf(x.value, dim) }));
 };
@@ -25,11 +26,12 @@ export function logSoftmax(x: Tensor, dim: number): Tensor {
 
 /** Softmax of -x along `dim`. */
 export function softmin(x: Tensor, dim: number): Tensor {
-  return softmax(new Tensor(ops.neg(x.value)), dim);
+  return softmax(new Tensor(ops.neg(toFloat(x.value))), dim);
 }
 
 /** max(x, 0). */
 export function relu(x: Tensor): Tensor {
+  requireTensor(x, 'relu');
   return new Tensor(isFloat(x.dtype) ? ops.relu(x.value) : viaInt32([x.value], (v) => ops.max(v, like(v, 0))));
 }
 
@@ -68,7 +70,10 @@ export function selu(x: Tensor): Tensor {
 
 /** max(x, 0) + min(0, alpha * (exp(x / alpha) - 1)). */
 export function celu(x: Tensor, { alpha = 1 }: { alpha?: number } = {}): Tensor {
-  return new Tensor(ops.celu(x.value, { alpha }));
+  // ONNX Runtime has the kernel for float32 only.
+  if (x.dtype === 'float32') return new Tensor(ops.celu(x.value, { alpha }));
+  const v = toFloat(x.value);
+  return new Tensor(ops.mul(ops.elu(ops.mul(v, like(v, 1 / alpha)), { alpha: 1 }), like(v, alpha)));
 }
 
 /** x times the standard normal distribution function of x; 'tanh' takes the usual approximation. */
@@ -100,7 +105,7 @@ export function softplus(x: Tensor, options: { beta?: number; threshold?: number
 
 /** x / (1 + |x|). */
 export function softsign(x: Tensor): Tensor {
-  return new Tensor(ops.softsign(x.value));
+  return new Tensor(ops.softsign(toFloat(x.value)));
 }
 
 /** log(sigmoid(x)). */
@@ -127,7 +132,8 @@ export function hardtanh(x: Tensor, { minVal = -1, maxVal = 1 }: { minVal?: numb
 
 /** x - tanh(x). */
 export function tanhshrink(x: Tensor): Tensor {
-  return new Tensor(ops.sub(x.value, ops.tanh(x.value)));
+  const v = toFloat(x.value);
+  return new Tensor(ops.sub(v, ops.tanh(v)));
 }
 
 /** x moved toward 0 by lambd, 0 within it. */
@@ -143,7 +149,7 @@ export function hardshrink(x: Tensor, { lambd = 0.5 }: { lambd?: number } = {}):
 /** x where it exceeds the threshold, else `value`. */
 export function threshold(x: Tensor, threshold: number, value: number): Tensor {
   const v = x.value;
-  return new Tensor(ops.where(ops.greater(v, like(v, threshold)), v, like(v, value)));
+  return new Tensor(ops.where(ops.lessOrEqual(v, like(v, threshold)), like(v, value), v));
 }
 
 /** The first half along `dim` times the sigmoid of the second. @throws ShapeError for an odd size. */

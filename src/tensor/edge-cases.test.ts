@@ -75,3 +75,20 @@ it('instance normalisation counts no batches', async () => {
   expect(await layer.stateDict().num_batches_tracked.item()).toBe(0);
   expect((await layer.stateDict().running_mean.data())[1]).toBeCloseTo(19 / 30, 6);
 });
+
+it('threshold lets NaN through; celu of 16-bit floats; tiles of nothing', async () => {
+  expect(await F.threshold(tensor([NaN, -1, 2]), 0, 5).data()).toEqual(Float32Array.of(NaN, 5, 2));
+  const half = await F.celu(tensor([-1, 2]).half(), { alpha: 2 })
+    .float()
+    .data();
+  expect(half[0]).toBeCloseTo(2 * Math.expm1(-0.5), 3);
+  expect(half[1]).toBe(2);
+  expect(tensor([[1, 2]]).tile([2, 0]).shape).toEqual([2, 0]);
+  expect(
+    (
+      await tensor([[1, 2]])
+        .tile([0])
+        .data()
+    ).length,
+  ).toBe(0);
+});

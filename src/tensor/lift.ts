@@ -2,7 +2,7 @@
 import { type DType, dtypes, isFloat, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import { constant, type Value } from '../ir/graph.ts';
-import { formatShape, normalizeAxes, normalizeAxis } from '../ir/shape.ts';
+import { formatShape, normalizeAxes, normalizeAxis, type Shape } from '../ir/shape.ts';
 import { cast } from '../ops/cast.ts';
 import { ints } from '../ops/movement.ts';
 import { tensor } from './creation.ts';
@@ -41,6 +41,8 @@ export function viaInt32(values: readonly Value[], f: (...values: Value[]) => Va
 
 /** Dimensions counted from the front; none given means all. */
 export function dimsOf(x: Value, dim: Dims | undefined): number[] {
+  if (dim !== undefined && typeof dim !== 'number' && !Array.isArray(dim))
+    throw new ArgumentError(`a dimension must be a number or a list of numbers, found ${String(dim)}`);
   const list = typeof dim === 'number' ? [dim] : dim?.length ? dim : undefined;
   // PyTorch lets a scalar pretend to have one dimension.
   if (x.rank === 0 && list) return normalizeAxes(list, 1).slice(1);
@@ -101,8 +103,21 @@ export function checkIndices(index: Tensor, size: number, name: string, what: st
 
 /** @throws ShapeError unless the tensor has `rank` dimensions. */
 export function requireDims(x: Tensor, rank: number, name: string, what = 'the input'): void {
+  requireTensor(x, name, what);
   if (x.ndim !== rank)
     throw new ShapeError(`${name}: ${what} must have ${rank} dimensions, found shape ${formatShape(x.shape)}`);
+}
+
+/** @throws ArgumentError for what plain JavaScript may pass instead of a tensor. */
+export function requireTensor(x: Tensor, name: string, what = 'the input'): void {
+  if (x instanceof Tensor) return;
+  const found = Array.isArray(x) ? 'an array; make it a tensor with tensor([...])' : String(x);
+  throw new ArgumentError(`${name}: ${what} must be a tensor, found ${found}`);
+}
+
+/** @throws ArgumentError unless it is a list, as in `x.reshape([2, 3])`: sizes are not passed one by one. */
+export function requireList(sizes: Shape, name: string): void {
+  if (!Array.isArray(sizes)) throw new ArgumentError(`${name}: expected a list such as [2, 3], found ${String(sizes)}`);
 }
 
 /** @throws ArgumentError unless `value` is one of `allowed`. */

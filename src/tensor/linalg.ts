@@ -3,7 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
 import { formatShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
-import { requireDims, viaInt32 } from './lift.ts';
+import { requireDims, requireTensor, viaInt32 } from './lift.ts';
 import { add, mul } from './math.ts';
 import { pair } from './operand.ts';
 import { diagonal, movedim, reshape } from './shape.ts';
@@ -64,6 +64,7 @@ export function addmm(x: Tensor, a: Tensor, b: Tensor, options: { alpha?: number
 
 /** x (any leading dimensions) times the transpose of `weight` [out, in], plus bias [out] (torch.nn.functional.linear). */
 export function linear(x: Tensor, weight: Tensor, bias?: Tensor | null): Tensor {
+  requireTensor(x, 'linear');
   requireDims(weight, 2, 'linear', 'weight');
   const [outs, ins] = weight.shape;
   if (x.shape.at(-1) !== ins)
@@ -93,6 +94,8 @@ interface Labelled {
  * @throws ArgumentError for an equation that does not fit the operands; ShapeError where sizes of a letter differ.
  */
 export function einsum(equation: string, ...operands: readonly Tensor[]): Tensor {
+  if (typeof equation !== 'string')
+    throw new ArgumentError(`einsum: the equation comes first, as in einsum('ij,jk->ik', a, b); found ${equation}`);
   const [left, right] = equation.replaceAll(' ', '').split('->');
   const terms = left.split(',');
   if (terms.length !== operands.length)

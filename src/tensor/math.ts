@@ -213,7 +213,7 @@ export function logit(x: Tensor, { eps }: { eps?: number } = {}): Tensor {
  * x limited to [min, max]; either may be absent, and either may be a tensor that broadcasts.
  * @throws ArgumentError if both are absent.
  */
-export function clamp(x: Tensor, { min, max }: { min?: Operand; max?: Operand }): Tensor {
+export function clamp(x: Tensor, { min, max }: { min?: Operand; max?: Operand } = {}): Tensor {
   if (min === undefined && max === undefined)
     throw new ArgumentError('clamp: give min, max or both, as in x.clamp({ min: 0 })');
   if (!(min instanceof Tensor) && !(max instanceof Tensor) && isFloat(x.dtype)) {

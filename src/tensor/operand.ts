@@ -1,5 +1,6 @@
 /** @file What operations accept: tensors, and numbers that become constants or per-run scalars. */
 import { type DType, dtypes, isFloat } from '../ir/dtype.ts';
+import { ArgumentError } from '../ir/errors.ts';
 import { constant, Value } from '../ir/graph.ts';
 import { encodeNumber } from '../ir/half.ts';
 import { cast } from '../ops/cast.ts';
@@ -89,6 +90,14 @@ function commonType(a: Value, b: Value): DType {
   return promoteTypes(a.dtype, b.dtype);
 }
 
+/** @throws ArgumentError for what plain JavaScript may pass: undefined, strings, arrays. */
+function requireScalar(operand: Operand): number | boolean {
+  if (typeof operand === 'number' || typeof operand === 'boolean') return operand;
+  throw new ArgumentError(
+    `expected a tensor or a number, found ${Array.isArray(operand) ? 'an array; make it a tensor with tensor([...])' : String(operand)}`,
+  );
+}
+
 function castValue(value: Value, dtype: DType): Value {
   return value.dtype === dtype ? value : cast(value, { to: dtype });
 }
@@ -100,14 +109,16 @@ export function pair(a: Operand, b: Operand): [Value, Value] {
     return [castValue(a.value, dtype), castValue(b.value, dtype)];
   }
   if (a instanceof Tensor) {
-    const dtype = dtypeWith(a.dtype, b as number | boolean);
-    return [castValue(a.value, dtype), scalarValue(b as number | boolean, dtype)];
+    const scalar = requireScalar(b);
+    const dtype = dtypeWith(a.dtype, scalar);
+    return [castValue(a.value, dtype), scalarValue(scalar, dtype)];
   }
   if (b instanceof Tensor) {
-    const dtype = dtypeWith(b.dtype, a);
-    return [scalarValue(a, dtype), castValue(b.value, dtype)];
+    const scalar = requireScalar(a);
+    const dtype = dtypeWith(b.dtype, scalar);
+    return [scalarValue(scalar, dtype), castValue(b.value, dtype)];
   }
-  return [scalarValue(a, 'float32'), scalarValue(b, 'float32')];
+  return [scalarValue(requireScalar(a), 'float32'), scalarValue(requireScalar(b), 'float32')];
 }
 
 function dtypeWith(dtype: DType, scalar: number | boolean): DType {

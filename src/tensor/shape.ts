@@ -5,12 +5,14 @@ import { formatShape, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeO
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
 import { tensor } from './creation.ts';
-import { castTo, type Dims, dimOf, like, requireOneOf, viaInt32 } from './lift.ts';
+import { castTo, type Dims, dimOf, like, requireList, requireOneOf, requireTensor, viaInt32 } from './lift.ts';
 import { promoteTypes } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
 /** The same elements in another shape; one size may be -1 and follows from the others. @throws ShapeError if they do not fit. */
 export function reshape(x: Tensor, shape: Shape): Tensor {
+  requireTensor(x, 'reshape');
+  requireList(shape, 'reshape');
   if (shape.filter((d) => d === -1).length > 1)
     throw new ShapeError(`reshape: only one size may be -1, found ${formatShape(shape)}`);
   return new Tensor(ops.reshape(x.value, shape));
@@ -59,6 +61,7 @@ export function unsqueeze(x: Tensor, dim: number): Tensor {
 
 /** Dimensions in another order: output dimension i is input dimension `dims[i]`. */
 export function permute(x: Tensor, dims: Shape): Tensor {
+  requireList(dims, 'permute');
   return new Tensor(ops.transpose(x.value, { perm: dims.map((d) => normalizeAxis(d, x.ndim)) }));
 }
 
@@ -95,6 +98,7 @@ export function movedim(x: Tensor, source: Dims, destination: Dims): Tensor {
 
 /** Dimensions of size 1 repeated to `sizes`; -1 keeps a size, new dimensions come in front. @throws ShapeError if they do not fit. */
 export function expand(x: Tensor, sizes: Shape): Tensor {
+  requireList(sizes, 'expand');
   const lead = sizes.length - x.ndim;
   const target = sizes.map((s, i) => (s === -1 && i >= lead ? x.shape[i - lead] : s));
   if (lead < 0 || x.shape.some((n, i) => n !== 1 && n !== target[i + lead]))
@@ -111,9 +115,16 @@ export function expandAs(x: Tensor, other: Tensor): Tensor {
 
 /** The whole tensor repeated `repeats[i]` times along each dimension; more repeats than dimensions add leading ones. */
 export function tile(x: Tensor, repeats: Shape): Tensor {
+  requireList(repeats, 'tile');
   const rank = Math.max(repeats.length, x.ndim);
   const times = [...Array<number>(rank - repeats.length).fill(1), ...repeats];
   const shape = [...Array<number>(rank - x.ndim).fill(1), ...x.shape];
+  // Nothing of a dimension: cut off, for ONNX Runtime cannot expand to size 0.
+  const none = times.indexOf(0);
+  if (none >= 0) {
+    const empty = cut(ops.reshape(x.value, shape), none, 0, 0);
+    return tile(new Tensor(empty), times.with(none, 1));
+  }
   const apart = ops.reshape(
     x.value,
     shape.flatMap((s) => [1, s]),
@@ -132,6 +143,7 @@ export function tile(x: Tensor, repeats: Shape): Tensor {
 
 /** As `tile`. @throws ShapeError for fewer repeats than dimensions. */
 export function repeat(x: Tensor, repeats: Shape): Tensor {
+  requireList(repeats, 'repeat');
   if (repeats.length < x.ndim)
     throw new ShapeError(
       `repeat: shape ${formatShape(x.shape)} needs at least ${x.ndim} repeats, found ${repeats.length}; use tile()`,
@@ -143,6 +155,9 @@ export function repeat(x: Tensor, repeats: Shape): Tensor {
 export function repeatInterleave(x: Tensor, repeats: number | readonly number[], dim?: number): Tensor {
   if (dim === undefined) return repeatInterleave(flatten(x), repeats, 0);
   const at = normalizeAxis(dim, x.ndim);
+  for (const n of typeof repeats === 'number' ? [repeats] : repeats)
+    if (!Number.isInteger(n) || n < 0)
+      throw new ArgumentError(`repeatInterleave: repeats must be whole numbers, 0 or more, found ${n}`);
   if (typeof repeats !== 'number') {
     if (repeats.length !== x.shape[at])
       throw new ShapeError(`repeatInterleave: ${repeats.length} repeats for a dimension of size ${x.shape[at]}`);

@@ -5,7 +5,7 @@ import { formatShape, sameShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { lossOf } from '../../tensor/autograd.ts';
 import { customGradient, Tensor, where } from '../../tensor/index.ts';
-import { checkIndices, requireOneOf } from '../../tensor/lift.ts';
+import { checkIndices, requireOneOf, requireTensor } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
 
 export interface NllOptions extends LossOptions {
@@ -23,6 +23,7 @@ export interface CrossEntropyOptions extends NllOptions {
 /** Inputs with a batch dimension: one sample [classes] becomes [1, classes]. */
 function withBatch(x: Tensor, target: Tensor, options: NllOptions, name: string): [Tensor, Tensor] {
   const [batch, classes, ...rest] = x.shape;
+  requireTensor(target, name, 'the target');
   if (x.ndim === 0)
     throw new ShapeError(`${name}: the input must be [batch, classes, ...] or [classes], found a scalar`);
   if (isFloat(target.dtype)) {
@@ -48,7 +49,10 @@ function withBatch(x: Tensor, target: Tensor, options: NllOptions, name: string)
 /** Weighted losses to one, several or all: the mean is over the weights, not over the elements. */
 function weightedReduction(losses: Tensor, weights: Tensor, reduction: Reduction): Tensor {
   if (reduction === 'none') return losses;
-  return reduction === 'sum' ? losses.sum() : losses.sum().div(weights.sum());
+  if (reduction === 'sum') return losses.sum();
+  const total = weights.sum();
+  // Where all targets are ignored the loss is NaN, as in PyTorch, but no gradient is.
+  return where(total.eq(0), Number.NaN, losses.sum().div(total.clamp({ min: 1e-37 })));
 }
 
 /** Class indices as the operators take them. */
@@ -78,6 +82,7 @@ function targetWeights(
 export function nllLoss(x: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   const { weight, ignoreIndex = -100, reduction = 'mean' } = options;
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'nllLoss', 'reduction');
+  requireTensor(target, 'nllLoss', 'the target');
   if (isFloat(target.dtype))
     throw new DTypeError(`nllLoss: targets are class indices, found ${target.dtype}; cast with .long()`);
   const [logs, t] = withBatch(x, target, options, 'nllLoss');
@@ -96,6 +101,7 @@ export function crossEntropy(x: Tensor, target: Tensor, options: CrossEntropyOpt
   requireOneOf(reduction, ['mean', 'sum', 'none'], 'crossEntropy', 'reduction');
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1))
     throw new ArgumentError(`crossEntropy: labelSmoothing must be in [0, 1], found ${labelSmoothing}`);
+  requireTensor(x, 'crossEntropy');
   const [logits, t] = withBatch(x, target, options, 'crossEntropy');
   const finish = (loss: Tensor) => lossOf(reduction === 'none' && x.ndim === 1 ? loss.reshape([]) : loss, x);
   if (isFloat(target.dtype)) return finish(softCrossEntropy(logits, t, options));
@@ -134,6 +140,8 @@ export interface BceOptions extends LossOptions {
 }
 
 function checkBinary(x: Tensor, target: Tensor, name: string): void {
+  requireTensor(x, name);
+  requireTensor(target, name, 'the target');
   if (!sameShape(x.shape, target.shape))
     throw new ShapeError(
       `${name}: input ${formatShape(x.shape)} and target ${formatShape(target.shape)} must have the same shape`,

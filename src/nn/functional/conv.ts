@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { formatShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { Tensor } from '../../tensor/index.ts';
+import { requireTensor } from '../../tensor/lift.ts';
 import { batched, type Sizes, sizes } from './sizes.ts';
 
 export interface ConvOptions {
@@ -15,6 +16,8 @@ export interface ConvOptions {
 }
 
 function checkWeight(x: Tensor, weight: Tensor, n: number, name: string): void {
+  requireTensor(x, name);
+  requireTensor(weight, name, 'the weight');
   if (weight.ndim !== n + 2)
     throw new ShapeError(
       `${name}: the weight must have ${n + 2} dimensions for an input of shape ${formatShape(x.shape)}, found ${formatShape(weight.shape)}`,

@@ -74,3 +74,31 @@ describe('gradients of sampling', () => {
     await near(grad(F.gridSample(image, at, { mode: 'bicubic', ...options }).sum(), at), [1.226255, 6.12]);
   });
 });
+
+describe('all targets ignored', () => {
+  it.each([0, 0.1])('labelSmoothing %d: the loss is NaN, its gradient 0', async (labelSmoothing) => {
+    const x = tensor([[1, 2]], { requiresGrad: true });
+    const loss = F.crossEntropy(x, tensor([-100], { dtype: 'int64' }), { labelSmoothing });
+    expect(await grad(loss, x).data()).toEqual(Float32Array.of(0, 0));
+    expect(await loss.item()).toBeNaN();
+  });
+});
+
+it('interpolate to the nearest by an odd factor rounds as PyTorch does', async () => {
+  for (const [size, factor] of [
+    [5, 2.3],
+    [3, 1.7],
+    [7, 2.6],
+  ]) {
+    const y = F.interpolate(counted([1, 1, size]), { scaleFactor: factor, mode: 'nearest' });
+    const step = Math.fround(1 / factor);
+    await near(
+      y,
+      Array.from({ length: y.numel() }, (_, i) => Math.floor(Math.fround(i * step))),
+    );
+  }
+});
+
+it('interpolate to the nearest doubles exactly', async () => {
+  await near(F.interpolate(counted([1, 1, 2]), { scaleFactor: 2.3, mode: 'nearest' }), [0, 0, 1, 1]);
+});

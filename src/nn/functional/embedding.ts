@@ -1,5 +1,6 @@
 /** @file Look-up of rows by index. */
-import { ArgumentError, ShapeError } from '../../ir/errors.ts';
+import { isFloat } from '../../ir/dtype.ts';
+import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
 import { formatShape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { type Indices, Tensor, tensor, where } from '../../tensor/index.ts';
@@ -10,8 +11,10 @@ export interface EmbeddingOptions {
   paddingIdx?: number | null;
 }
 
-function indexTensor(x: Indices): Tensor {
+function indexTensor(x: Indices, name: string): Tensor {
   const t = x instanceof Tensor ? x : tensor(x, { dtype: 'int64' });
+  if (isFloat(t.dtype) || t.dtype === 'bool')
+    throw new DTypeError(`${name}: indices must be integers, found ${t.dtype}; cast with .long()`);
   return t.dtype === 'int32' ? t : t.long();
 }
 
@@ -28,7 +31,7 @@ function checkTable(weight: Tensor, paddingIdx: number | null | undefined, name:
 /** Rows of `weight` [rows, features] at the indices x, any shape: [...x, features] (torch.nn.functional.embedding). */
 export function embedding(x: Indices, weight: Tensor, { paddingIdx }: EmbeddingOptions = {}): Tensor {
   const padding = checkTable(weight, paddingIdx, 'embedding');
-  const index = indexTensor(x);
+  const index = indexTensor(x, 'embedding');
   checkIndices(index, weight.shape[0], 'embedding', 'index');
   const rows = new Tensor(ops.gather(weight.value, index.value, { axis: 0 }));
   if (padding === null || !weight.requiresGrad) return rows;
@@ -54,7 +57,7 @@ export function embeddingBag(x: Indices, weight: Tensor, options: EmbeddingBagOp
   const padding = checkTable(weight, options.paddingIdx, 'embeddingBag');
   if (perSampleWeights && mode !== 'sum')
     throw new ArgumentError(`embeddingBag: perSampleWeights need mode 'sum', found '${mode}'`);
-  let index = indexTensor(x);
+  let index = indexTensor(x, 'embeddingBag');
   let factors = perSampleWeights;
   let present: Tensor | undefined;
   if (index.ndim === 1) {

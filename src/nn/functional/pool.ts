@@ -1,5 +1,6 @@
 /** @file Pooling in 1, 2 and 3 dimensions: maximum, average, power average, and pools of a given output size. */
-import { ArgumentError } from '../../ir/errors.ts';
+import { isFloat } from '../../ir/dtype.ts';
+import { ArgumentError, DTypeError } from '../../ir/errors.ts';
 import { constant, type Value } from '../../ir/graph.ts';
 import { type Shape, sizeOf } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
@@ -37,6 +38,11 @@ function windows(name: string, n: number, kernelSize: Sizes, options: Omit<MaxPo
   };
 }
 
+function requireFloats(x: Tensor, name: string): void {
+  if (!isFloat(x.dtype))
+    throw new DTypeError(`${name}: expected floating point numbers, found ${x.dtype}; cast with .float()`);
+}
+
 type MaxPoolArguments = MaxPoolOptions & { returnIndices?: boolean };
 
 function maxPool(n: number, x: Tensor, kernelSize: Sizes, options: MaxPoolArguments): Tensor | ValuesAndIndices {
@@ -47,6 +53,7 @@ function maxPool(n: number, x: Tensor, kernelSize: Sizes, options: MaxPoolArgume
   };
   let indices: Tensor | undefined;
   const values = batched(x, n, name, (b) => {
+    requireFloats(b, name);
     const y = ops.maxPool(b.value, attrs);
     if (options.returnIndices) {
       // ONNX counts through the whole batch, PyTorch within each channel.

@@ -2,11 +2,13 @@
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import { type Tensor, where } from '../../tensor/index.ts';
-import { requireOneOf } from '../../tensor/lift.ts';
+import { requireOneOf, requireTensor } from '../../tensor/lift.ts';
 import { type LossOptions, type Reduction, reduced } from './reduction.ts';
 
 /** @throws ShapeError unless the shapes are equal: broadcasting a loss is nearly always a mistake ([n, 1] against [n]). */
 function requireSameShape(x: Tensor, target: Tensor, name: string): void {
+  requireTensor(x, name);
+  requireTensor(target, name, 'the target');
   if (x.shape.length !== target.shape.length || x.shape.some((n, i) => n !== target.shape[i]))
     throw new ShapeError(
       `${name}: input ${formatShape(x.shape)} and target ${formatShape(target.shape)} must have the same shape; reshape one, or expand it if broadcasting is meant`,

@@ -1,6 +1,6 @@
 /** @file Resizing and sampling of images and volumes. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import { constant } from '../../ir/graph.ts';
+import { constant, type Value } from '../../ir/graph.ts';
 import { formatShape, type Shape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
 import { Tensor } from '../../tensor/index.ts';
@@ -39,7 +39,7 @@ const modes: readonly InterpolateMode[] = [
  * x [batch, channels, ...spatial] resized to `size` or by `scaleFactor` (torch.nn.functional.interpolate).
  * @throws ArgumentError unless exactly one of the two is given, and for a mode that does not fit; ShapeError for other ranks.
  */
-export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
+export function interpolate(x: Tensor, options: InterpolateOptions = {}): Tensor {
   const { mode = 'nearest', alignCorners, antialias = false } = options;
   requireOneOf(mode, modes, 'interpolate', 'mode');
   const spatial = x.ndim - 2;
@@ -53,10 +53,35 @@ export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
     throw new ArgumentError(`interpolate: antialias goes with modes 'bilinear' and 'bicubic', found '${mode}'`);
   const target = outputSizes(x, spatial, options);
   if (mode === 'area') return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][spatial - 1](x, target.sizes);
+  if (mode === 'nearest' || mode === 'nearest-exact') {
+    const places = target.sizes.map((n, i) => nearestPlaces(x.shape[i + 2], n, mode, target.factors?.[i]));
+    if (places.some((p) => !p.agrees)) return new Tensor(places.reduce(pickPlaces, x.value));
+  }
   const [scales, sized] = target.factors
     ? [constant([1, 1, ...target.factors], 'float32'), null]
     : [null, ops.ints([x.shape[0], x.shape[1], ...target.sizes])];
   return new Tensor(ops.resize(x.value, null, scales, sized, resizeAttrs(mode, alignCorners ?? false, antialias)));
+}
+
+/** Where each element of an axis comes from by PyTorch's rounding, and whether ONNX's gives the same. */
+function nearestPlaces(size: number, outputs: number, mode: InterpolateMode, factor?: number) {
+  const f32 = Math.fround;
+  // Whatever the factor, PyTorch copies and doubles exactly.
+  const isExact = mode === 'nearest' && (outputs === size || outputs === 2 * size);
+  const step = isExact ? size / outputs : f32(factor === undefined ? size / outputs : 1 / factor);
+  const scale = f32(factor ?? outputs / size);
+  const index = Array.from({ length: outputs }, (_, i) =>
+    Math.min(size - 1, Math.floor(f32(mode === 'nearest' ? i * step : f32(i + 0.5) * step))),
+  );
+  const onnx = index.map((_, i) => {
+    const at = mode === 'nearest' ? Math.floor(f32(i / scale)) : Math.floor(f32(f32(i + 0.5) / scale));
+    return Math.min(size - 1, at);
+  });
+  return { index, agrees: index.every((at, i) => at === onnx[i]) };
+}
+
+function pickPlaces(v: Value, { index }: { readonly index: readonly number[] }, i: number): Value {
+  return ops.gather(v, ops.ints(index), { axis: i + 2 });
 }
 
 function outputSizes(x: Tensor, n: number, { size, scaleFactor, recomputeScaleFactor }: InterpolateOptions) {

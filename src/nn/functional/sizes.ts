@@ -2,13 +2,14 @@
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import { formatShape } from '../../ir/shape.ts';
 import { reshape, type Tensor, unsqueeze } from '../../tensor/index.ts';
+import { requireTensor } from '../../tensor/lift.ts';
 
 /** One number for every spatial dimension, or a list of one for each. */
 export type Sizes = number | readonly number[];
 
 /** The list of `n` numbers that an option stands for. @throws ArgumentError for another length, or numbers below `least`. */
 export function sizes(value: Sizes, n: number, name: string, least = 0): number[] {
-  const list = typeof value === 'number' ? Array<number>(n).fill(value) : [...value];
+  const list = typeof value === 'number' ? Array<number>(n).fill(value) : Array.isArray(value) ? [...value] : [];
   if (list.length !== n || list.some((v) => !Number.isInteger(v) || v < least))
     throw new ArgumentError(
       `${name} must be a whole number of at least ${least}, or ${n} of them, found ${JSON.stringify(value)}`,
@@ -21,6 +22,7 @@ export function sizes(value: Sizes, n: number, name: string, least = 0): number[
  * call (torch takes [channels, ...spatial] too). @throws ShapeError for other ranks.
  */
 export function batched(x: Tensor, n: number, name: string, f: (x: Tensor) => Tensor): Tensor {
+  requireTensor(x, name);
   if (x.ndim === n + 2) return f(x);
   if (x.ndim !== n + 1)
     throw new ShapeError(
