@@ -1,5 +1,5 @@
 /** @file Images from the command line: train, evaluate, predict, inspect on every format. */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { gradus, here, temporary } from './run.ts';
@@ -183,7 +183,15 @@ export default class Net extends nn.Module {
     expect(code, stderr).toBe(0);
     expect(stdout).toMatch(/test accuracy 1\.0000/);
     expect(stderr).toContain('classes 3, 4, 5, 6, 7, 8, 9 have no sample each');
+    // Whoever opens a run runs no code of it: the ONNX file is enough, the code must be named to train on.
+    const resume = (epochs: string) => ['train', '--resume', '--out', out, '-e', epochs, '-q'];
+    expect((await gradus(resume('9'))).stderr).toContain(`to run it again say --model ${model}`);
+    const more = await gradus([...resume('9'), '--model', model]);
+    expect(more.code, more.stderr).toBe(0);
+    await writeFile(model, 'export default 1;');
+    expect((await gradus([...resume('10'), '--model', model])).stderr).toContain('has changed since; start a new run');
+    await rm(model);
     const again = await gradus(['evaluate', out, '--json', '-q']);
-    expect(JSON.parse(again.stdout).metrics.accuracy).toBe(1);
+    expect(JSON.parse(again.stdout).metrics.accuracy, again.stderr).toBe(1);
   });
 });

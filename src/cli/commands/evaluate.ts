@@ -21,7 +21,7 @@ export interface EvaluateFlags {
 
 export async function evaluate(run: string, flags: EvaluateFlags): Promise<void> {
   const terminal = new Terminal(flags);
-  const kept = await openRun(run, flags.device, terminal);
+  const kept = await openRun(run, flags.device);
   const { data, name } =
     flags.data === undefined ? await ownTest(kept, terminal) : await given(kept, flags.data, flags, terminal);
   const result = await score(kept.model, data, {

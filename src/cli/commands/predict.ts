@@ -43,7 +43,7 @@ interface Answer {
 
 export async function predict(run: string, inputs: readonly string[], flags: PredictFlags): Promise<void> {
   const terminal = new Terminal(flags);
-  const kept = await openRun(run, flags.device, terminal);
+  const kept = await openRun(run, flags.device);
   const { preprocess } = kept.record;
   if (flags.out !== undefined && !/\.(csv|jsonl)$/i.test(flags.out))
     throw new UsageError(`--out ${flags.out}: expected a name that ends in .csv or .jsonl`);

@@ -6,7 +6,7 @@ import { parseAugmentations, usualAugmentations } from '../data/augment.ts';
 import { PixelData } from '../data/images.ts';
 import type { Prepared } from '../data/prepared.ts';
 import { countClasses } from '../data/split.ts';
-import { checkModel, modelFile, sha256 } from '../model-file.ts';
+import { checkModel, modelFile } from '../model-file.ts';
 import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo } from '../models.ts';
 import { drawPreview } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
@@ -267,7 +267,7 @@ async function preview(
 }
 
 /** Options that may differ when a run goes on. */
-const changeable = ['out', 'resume', 'epochs', 'workers', 'json', 'quiet', 'debug', 'data', 'device'];
+const changeable = ['out', 'resume', 'epochs', 'workers', 'json', 'quiet', 'debug', 'data', 'device', 'model'];
 
 async function resume(flags: TrainFlags, given: readonly string[], terminal: Terminal, start: number): Promise<void> {
   if (flags.out === undefined) throw new UsageError('which run? Say --resume --out <folder of the run>');
@@ -298,11 +298,26 @@ async function resume(flags: TrainFlags, given: readonly string[], terminal: Ter
     throw new UsageError(
       `${path} is not what the run was started with (${old.data.train} samples to train on, now ${prepared.train.length}, or other contents); start a new run`,
     );
-  if (old.model.kind === 'file' && (await sha256(old.model.file)) !== old.model.sha256)
-    terminal.warn(`${old.model.file} has changed since the run was started`);
-  const model = await makeModel(old.model, infoOf(prepared), options.seed);
+  const code = await codeOfRun(old.model, flags.model);
+  const model = await makeModel(code, infoOf(prepared), options.seed);
   showModel(record, terminal);
   await runAndShow(flags.out, record, prepared, model, true, terminal, flags.json ?? false, start);
+}
+
+/** A run's folder may come from anybody: code is run only if the user names it, and it is what the run was started with. */
+async function codeOfRun(kept: ModelCode, named: string | undefined): Promise<ModelCode> {
+  if (kept.kind !== 'file') {
+    if (named !== undefined) throw new UsageError('the run was started without --model; it goes on without');
+    return kept;
+  }
+  if (named === undefined)
+    throw new UsageError(`the model of this run is code of one's own; to run it again say --model ${kept.file}`);
+  const code = await modelFile(named);
+  if (code.sha256 !== kept.sha256)
+    throw new UsageError(
+      `--model ${named} is not the file that the run was started with, or it has changed since; start a new run`,
+    );
+  return code;
 }
 
 const dashed = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
