@@ -1,5 +1,6 @@
 /** @file RNNCell, LSTMCell, GRUCell: one step of a recurrence. */
 import { ArgumentError } from '../ir/errors.ts';
+import { carryOver } from '../tensor/autograd.ts';
 import { type Tensor, uniform, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 import { Module, Parameter } from './module.ts';
@@ -60,7 +61,7 @@ export class RNNCell extends Cell {
 
   override forward(x: Tensor, h?: Tensor | null): Tensor {
     const sum = this.fromInput(x).add(this.fromHidden(this.state(h, x)));
-    return this.nonlinearity === 'relu' ? sum.relu() : sum.tanh();
+    return carryOver(this.nonlinearity === 'relu' ? sum.relu() : sum.tanh());
   }
 }
 
@@ -75,7 +76,7 @@ export class GRUCell extends Cell {
     const [ri, zi, ni] = this.fromInput(x).chunk(3, -1);
     const [rh, zh, nh] = this.fromHidden(before).chunk(3, -1);
     const n = ni.add(ri.add(rh).sigmoid().mul(nh)).tanh();
-    return n.add(zi.add(zh).sigmoid().mul(before.sub(n)));
+    return carryOver(n.add(zi.add(zh).sigmoid().mul(before.sub(n))));
   }
 }
 
@@ -90,6 +91,6 @@ export class LSTMCell extends Cell {
       .add(this.fromHidden(this.state(state?.[0], x)))
       .chunk(4, -1);
     const c = f.sigmoid().mul(this.state(state?.[1], x)).add(i.sigmoid().mul(g.tanh()));
-    return [o.sigmoid().mul(c.tanh()), c];
+    return [carryOver(o.sigmoid().mul(c.tanh())), carryOver(c)];
   }
 }

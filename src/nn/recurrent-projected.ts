@@ -1,4 +1,5 @@
 /** @file An LSTM whose hidden state is projected to fewer features; ONNX has no operator for it, so it is written step by step. */
+import { carryOver } from '../tensor/autograd.ts';
 import { stack, type Tensor, where, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 
@@ -39,5 +40,5 @@ export function projectedLstm(options: ProjectedLstm): { y: Tensor; h: Tensor; c
     h = lasts ? where(lasts, state, h) : state;
     c = lasts ? where(lasts, cell, c) : cell;
   }
-  return { y: stack(outputs), h, c };
+  return { y: stack(outputs), h: carryOver(h), c: carryOver(c) };
 }

@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Attrs, Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { gru, lstm, rnn } from '../ops/recurrent.ts';
+import { carryOver } from '../tensor/autograd.ts';
 import { cat, fromData, stack, Tensor, uniform } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 import { Module, Parameter } from './module.ts';
@@ -146,7 +147,7 @@ abstract class Recurrent extends Module {
         : this.#layer(layer, y, ends, states);
       y = all.transpose(1, 2).reshape([steps, batch, count * this.#outputSize]);
       finals.forEach((state, i) => {
-        last[i].push(state);
+        last[i].push(carryOver(state));
       });
     }
     const joined = last.map((states) => (states.length === 1 ? states[0] : cat(states, 0)));

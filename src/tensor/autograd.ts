@@ -115,6 +115,7 @@ function below(value: Value): { leaves: { value: Value; tensor: Tensor }[]; pred
   const predictions: Tensor[] = [];
   for (const node of order) {
     for (const input of node.inputs) look(input);
+    for (const output of node.outputs) if (carried.has(output)) predictions.push(new Tensor(output));
     const prediction = predictionOf.get(node.outputs[0]);
     if (prediction) predictions.push(new Tensor(prediction));
   }
@@ -124,6 +125,16 @@ function below(value: Value): { leaves: { value: Value; tensor: Tensor }[]; pred
 /** Larger predictions (the logits of a language model) are worth no extra copy in every step. */
 const maxPrediction = 1 << 20;
 const predictionOf = new WeakMap<Value, Value>();
+const carried = new WeakSet<Value>();
+
+/**
+ * Says that `state` outlives the optimiser's step: the hidden state of a recurrence, from which the next piece of a long
+ * sequence goes on (`h = h.detach()`). The program of a backward that passes its node delivers it too. @returns the state.
+ */
+export function carryOver(state: Tensor): Tensor {
+  carried.add(state.value);
+  return state;
+}
 
 /**
  * Says that `loss` was computed from `prediction`, which the program of the loss's backward then delivers too: training
