@@ -49,6 +49,22 @@ describe('no elements', () => {
     expect(tensor([1, 2, 3]).repeatInterleave(0, 0).shape).toEqual([0]);
     expect(await tensor([1, 2, 3]).repeatInterleave(0).data()).toEqual(new Float32Array());
   });
+  it('a vector beside an empty batch', async () => {
+    for (const dtype of ['float32', 'int32'] as const) {
+      const y = zeros([0, 8], { dtype }).matmul(zeros([8], { dtype }));
+      const z = zeros([8], { dtype }).matmul(zeros([0, 8, 1], { dtype }));
+      expect([y.shape, z.shape]).toEqual([[0], [0, 1]]);
+      expect((await y.data()).length + (await z.data()).length).toBe(0);
+    }
+  });
+  it('whose product has a gradient of 0', async () => {
+    const weight = tensor([1, 2], { requiresGrad: true });
+    zeros([0, 2]).matmul(weight).sum().backward();
+    expect(await weight.grad?.data()).toEqual(Float32Array.of(0, 0));
+    const matrix = tensor([[1], [2]], { requiresGrad: true });
+    zeros([3, 0, 2]).matmul(matrix).sum().backward();
+    expect(await matrix.grad?.data()).toEqual(Float32Array.of(0, 0));
+  });
   it('einsum and bilinear over an empty batch', async () => {
     const y = F.bilinear(zeros([0, 4, 5]), zeros([0, 4, 3]), zeros([2, 5, 3]), zeros([2]));
     expect(y.shape).toEqual([0, 4, 2]);

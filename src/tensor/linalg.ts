@@ -1,11 +1,13 @@
 /** @file Products of tensors: matmul and its special cases, einsum. */
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Value } from '../ir/graph.ts';
-import { formatShape, sizeOf } from '../ir/shape.ts';
+import { formatShape, sameShape, sizeOf } from '../ir/shape.ts';
 import * as ops from '../ops/index.ts';
+import { zeros } from './creation.ts';
 import { requireDims, requireTensor, viaInt32 } from './lift.ts';
 import { add, mul } from './math.ts';
 import { pair } from './operand.ts';
+import { sum } from './reduce.ts';
 import { diagonal, movedim, reshape } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
@@ -14,7 +16,15 @@ import { Tensor } from './tensor.ts';
  * @throws ShapeError naming both shapes where the inner dimensions differ.
  */
 export function matmul(a: Tensor, b: Tensor): Tensor {
-  return new Tensor(viaInt32(pair(a, b), ops.matMul));
+  requireTensor(a, 'matmul', 'the first operand');
+  requireTensor(b, 'matmul', 'the second operand');
+  const product = new Tensor(viaInt32(pair(a, b), ops.matMul));
+  const isPlain = a.ndim === b.ndim && sameShape(a.shape.slice(0, -2), b.shape.slice(0, -2));
+  if (isPlain || product.numel() > 0) return product;
+  // ONNX Runtime does not broadcast to an empty batch; there is nothing to compute, but operands keep their gradient, 0.
+  const { shape, dtype, requiresGrad } = product;
+  const nothing = zeros(shape, { dtype });
+  return requiresGrad ? add(nothing, mul(add(sum(a), sum(b)), 0)) : nothing;
 }
 
 /** Product of two matrices. */

@@ -102,3 +102,10 @@ it('interpolate to the nearest by an odd factor rounds as PyTorch does', async (
 it('interpolate to the nearest doubles exactly', async () => {
   await near(F.interpolate(counted([1, 1, 2]), { scaleFactor: 2.3, mode: 'nearest' }), [0, 0, 1, 1]);
 });
+
+it('interpolate gives the size that the factor says, not its rounding to float32', async () => {
+  const y = F.interpolate(counted([1, 1, 5]), { scaleFactor: 2.6, mode: 'linear' });
+  expect(y.shape).toEqual([1, 1, 13]);
+  expect((await y.data()).length).toBe(13);
+  expect(F.interpolate(counted([1, 1, 5, 10]), { scaleFactor: 0.7, mode: 'bilinear' }).shape).toEqual([1, 1, 3, 7]);
+});

@@ -63,6 +63,14 @@ export function interpolate(x: Tensor, options: InterpolateOptions = {}): Tensor
   return new Tensor(ops.resize(x.value, null, scales, sized, resizeAttrs(mode, alignCorners ?? false, antialias)));
 }
 
+/** The factor as Resize holds it, moved by one step where rounding to float32 would change the size that follows from it. */
+function asFloat32(factor: number, size: number, wanted: number): number {
+  const rounded = Math.fround(factor);
+  const found = Math.floor(size * rounded);
+  if (found === wanted) return factor;
+  return Math.fround(rounded * (1 + Math.sign(wanted - found) * 2 ** -23));
+}
+
 /** Where each element of an axis comes from by PyTorch's rounding, and whether ONNX's gives the same. */
 function nearestPlaces(size: number, outputs: number, mode: InterpolateMode, factor?: number) {
   const f32 = Math.fround;
@@ -94,7 +102,8 @@ function outputSizes(x: Tensor, n: number, { size, scaleFactor, recomputeScaleFa
       `interpolate: scaleFactor must be a positive number, or ${n} of them, found ${JSON.stringify(scaleFactor)}`,
     );
   const grown = factors.map((f, i) => Math.floor(x.shape[i + 2] * f));
-  return recomputeScaleFactor ? { sizes: grown } : { sizes: grown, factors };
+  if (recomputeScaleFactor) return { sizes: grown };
+  return { sizes: grown, factors: factors.map((f, i) => asFloat32(f, x.shape[i + 2], grown[i])) };
 }
 
 function resizeAttrs(mode: InterpolateMode, alignCorners: boolean, antialias: boolean) {
