@@ -4,7 +4,7 @@
  * Convolutions become blocked ones between reorders; operators that do not care about layout then move above the reorders,
  * so that only the borders (dense layers, weight gradients) reorder at all.
  */
-import type { Attrs, Node, Value } from '../../ir/graph.ts';
+import { type Attrs, type Node, topologicalOrder, type Value } from '../../ir/graph.ts';
 import { sameShape } from '../../ir/shape.ts';
 import { apply } from '../../ops/define.ts';
 import { reshape } from '../../ops/movement.ts';
@@ -50,12 +50,11 @@ function convAttrs({ kernel_shape, strides, dilations, pads }: Attrs): Attrs {
 }
 
 function internalRule(node: Node, inputs: Inputs, block: number): readonly Value[] | undefined {
-  const [a, b, c, d] = inputs as readonly Value[];
+  const [a, b, , d] = inputs as readonly Value[];
   if (node.op.type === 'ConvGradInput') return inputGradientRule(a, b, node.attrs, block);
   if (node.op.type === 'MaxPoolGrad') {
-    const [x, y, dy] = [a, b, d];
-    if (!isBlocked(x) || !isFeatureMap(x, block) || c === null) return undefined;
-    const gradient = blockedMaxPoolGradient(blocked(x), blocked(y), blocked(dy), node.attrs, block);
+    if (!isBlocked(a) || !isFeatureMap(a, block)) return undefined;
+    const gradient = blockedMaxPoolGradient(blocked(a), blocked(d), node.attrs, block);
     return gradient && [plain(gradient)];
   }
   return undefined;
@@ -170,10 +169,7 @@ function fuseRelu(outputs: readonly Value[]): Value[] {
   const uses = new Map<Value, number>();
   const count = (v: Value | null) => v && uses.set(v, (uses.get(v) ?? 0) + 1);
   for (const v of outputs) count(v);
-  rewrite(outputs, (node) => {
-    for (const v of node.inputs) count(v);
-    return undefined;
-  });
+  for (const node of topologicalOrder(outputs)) for (const v of node.inputs) count(v);
   return rewrite(outputs, (node, inputs) => {
     const conv = inputs[0]?.node;
     if (node.op.type !== 'Relu' || conv?.op !== blockedConv.definition || conv.attrs.activation) return undefined;

@@ -9,10 +9,10 @@ import { poolWindows } from '../../ops/pool/geometry.ts';
 const positive = (x: Value) => hardSigmoid(x, { alpha: 3e38, beta: 0 });
 
 /**
- * dx [N, C, H, W] (blocked) from blocked x, y and dy: all of dy goes to the first maximum of its window, as in PyTorch.
+ * dx [N, C, H, W] (blocked) from blocked x and dy: all of dy goes to the first maximum of its window, as in PyTorch.
  * Undefined unless windows are 2x2 with stride 2 and cover the input exactly.
  */
-export function blockedMaxPoolGradient(x: Value, _y: Value, dy: Value, attrs: Attrs, block: number): Value | undefined {
+export function blockedMaxPoolGradient(x: Value, dy: Value, attrs: Attrs, block: number): Value | undefined {
   const { kernel, strides, begin, end, dilations } = poolWindows(x.shape, attrs);
   const [batch, channels, height, width] = x.shape;
   const isSimple =

@@ -1,6 +1,7 @@
 /** @file What a metric is, and reading numbers out of arrays for metrics. */
 import type { NumericArray } from '../../ir/dtype.ts';
 import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
+import { decodeNumber } from '../../ir/half.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import type { Json } from '../callback.ts';
@@ -29,19 +30,8 @@ export function numbersState(get: () => number[], set: (numbers: number[]) => vo
 
 /** Elements as numbers: float16 and bfloat16, which are held as raw bits, are decoded; other arrays come as they are. */
 export function numbersOf({ data, dtype }: NDArray): NumericArray {
-  if (dtype === 'bfloat16') {
-    const bits = Uint32Array.from(data, (v) => v << 16);
-    return new Float32Array(bits.buffer);
-  }
-  return dtype === 'float16' ? Float32Array.from(data, halfToNumber) : data;
-}
-
-function halfToNumber(bits: number): number {
-  const sign = bits & 0x8000 ? -1 : 1;
-  const exponent = (bits >> 10) & 31;
-  const fraction = bits & 1023;
-  if (exponent === 31) return fraction ? Number.NaN : sign * Number.POSITIVE_INFINITY;
-  return sign * (exponent ? (1 + fraction / 1024) * 2 ** (exponent - 15) : fraction * 2 ** -24);
+  if (dtype !== 'float16' && dtype !== 'bfloat16') return data;
+  return Float32Array.from(data, (bits) => decodeNumber(bits, dtype));
 }
 
 /** @throws NumericError for NaN, naming the metric and the element. */
