@@ -1,0 +1,6 @@
+/** @file Model families and the Auto classes. */
+export * from './auto.ts';
+export * from './bert/index.ts';
+export type { PretrainedConfig } from './config.ts';
+export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
+export { PreTrainedModel } from './pretrained-model.ts';

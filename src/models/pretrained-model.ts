@@ -1,0 +1,196 @@
+/** @file PreTrainedModel: a module with a configuration, in folders as Python's transformers reads and writes them. */
+import { type ModelSource, openSource, readJson, type SourceOptions } from '../hub/source.ts';
+import { openWeights } from '../hub/weights.ts';
+import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import type { NDArray } from '../ir/ndarray.ts';
+import { formatShape, sameShape } from '../ir/shape.ts';
+import { Embedding } from '../nn/embedding.ts';
+import * as init from '../nn/init.ts';
+import { Linear } from '../nn/linear.ts';
+import { Module } from '../nn/module.ts';
+import type { Tensor } from '../tensor/index.ts';
+import { snapshot } from '../train/checkpoint.ts';
+import { nodeFiles, writeFileAtomic } from '../train/files.ts';
+import { saveSafetensors } from '../train/safetensors.ts';
+import { type ConfigDefinition, defaultLabels, labelsOf, type PretrainedConfig } from './config.ts';
+
+/** What became of the tensors of a checkpoint. */
+export interface LoadReport {
+  /** Keys of the model that the checkpoint lacks; they have new, random weights: a head that is to be trained. */
+  readonly newKeys: readonly string[];
+  /** Keys of the checkpoint that the model has no use for, such as another head. */
+  readonly unusedKeys: readonly string[];
+}
+
+export interface FromPretrainedOptions extends SourceOptions {
+  /** Number of classes, or of targets of a regression; their names are LABEL_0, ... */
+  numLabels?: number;
+  /** Names of the classes. */
+  labels?: readonly string[];
+  problemType?: PretrainedConfig['problemType'];
+  /** Changes of the configuration, such as `{ hiddenDropoutProb: 0 }`. */
+  config?: Readonly<Record<string, unknown>>;
+  /** Take a head of another shape from the checkpoint as new instead of refusing it. */
+  ignoreMismatchedSizes?: boolean;
+  /** Called with what was loaded and what was not. */
+  onLoad?: (report: LoadReport) => void;
+}
+
+/** What a class of models says of itself. */
+interface PretrainedConstructor {
+  readonly name: string;
+  readonly definition: ConfigDefinition<PretrainedConfig>;
+}
+
+/** A class of models of one family: what `fromPretrained` needs to know of it. */
+export interface PretrainedClass<M extends PreTrainedModel = PreTrainedModel> extends PretrainedConstructor {
+  new (config: never): M;
+}
+
+/** Base of all models that have a configuration (transformers.PreTrainedModel). */
+export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedConfig> extends Module {
+  // biome-ignore lint/complexity/useLiteralKeys: TypeScript refuses a field named constructor
+  declare ['constructor']: PretrainedConstructor;
+
+  readonly config: C;
+
+  /** Property under which a model with a head keeps its backbone; its keys begin with it (`bert.`). Empty for a backbone. */
+  readonly baseModelPrefix: string = '';
+
+  constructor(config: C) {
+    super();
+    this.config = config;
+  }
+
+  /** Keys that share another's elements and that checkpoints may therefore lack, with the key that they share. */
+  tiedKeys(): Readonly<Record<string, string>> {
+    return {};
+  }
+
+  /** Old names of keys as this model has them; the key itself where it is no old name. */
+  protected renamedKey(key: string): string {
+    return key;
+  }
+
+  /** Tensors of checkpoints that are never needed, such as stored positions. */
+  protected ignoredKey(_key: string): boolean {
+    return false;
+  }
+
+  /** New weights for a module as transformers draws them: normal for matrices, zero for biases. */
+  initWeights(module: Module): void {
+    const std = this.config.initializerRange;
+    if (module instanceof Linear) {
+      init.normal(module.weight, { std });
+      if (module.bias) init.zeros(module.bias);
+    } else if (module instanceof Embedding) init.normal(module.weight, { std });
+  }
+
+  /**
+   * Loads a model: config.json and safetensors of a folder or of a hub repository. Weights of a backbone fit a model with
+   * a head and the other way round; a head that the checkpoint lacks is new.
+   * @throws FormatError for files that are broken or of another family, ShapeError for a tensor of another shape,
+   *   ArgumentError if tensors of the backbone are missing.
+   */
+  static async fromPretrained<M extends PreTrainedModel>(
+    this: PretrainedClass<M>,
+    source: string,
+    options: FromPretrainedOptions = {},
+  ): Promise<M> {
+    const files = await openSource(source, options);
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class that was asked for, not this base
+    return await loadPretrained(this, files, await readJson(files, 'config.json'), options);
+  }
+
+  /** Writes config.json and model.safetensors; Python's `from_pretrained(folder)` reads them. @throws FileError. */
+  async savePretrained(folder: string): Promise<void> {
+    const { definition, name } = this.constructor;
+    const state = { ...this.stateDict() };
+    for (const [key, kept] of Object.entries(this.tiedKeys())) if (state[key] === state[kept]) delete state[key];
+    const { path } = nodeFiles();
+    await saveSafetensors(path.join(folder, 'model.safetensors'), await snapshot(state), { format: 'pt' });
+    const config = { ...definition.toJson(this.config), architectures: [name] };
+    await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
+  }
+
+  /** Copies a checkpoint into this model. @internal */
+  async loadCheckpoint(
+    entries: ReadonlyMap<string, { shape: readonly number[] }>,
+    read: (name: string) => Promise<NDArray>,
+    { source, ignoreMismatchedSizes = false }: { source: string; ignoreMismatchedSizes?: boolean },
+  ): Promise<LoadReport> {
+    const own = this.stateDict();
+    const prefix = this.baseModelPrefix ? `${this.baseModelPrefix}.` : '';
+    const names = new Map<string, string>();
+    const unusedKeys: string[] = [];
+    for (const name of entries.keys()) {
+      if (this.ignoredKey(name)) continue;
+      const key = this.#ownKey(this.renamedKey(name), own, prefix);
+      if (key === undefined) unusedKeys.push(name);
+      else names.set(key, name);
+    }
+    const tied = this.tiedKeys();
+    const newKeys = Object.keys(own).filter((key) => !names.has(key) && !(key in tied && names.has(tied[key])));
+    const lost = newKeys.filter((key) => (prefix ? key.startsWith(prefix) : true));
+    if (lost.length)
+      throw new ArgumentError(
+        `${source}: ${this.constructor.name} needs tensors that the checkpoint lacks: ${some(lost)}. It has: ${some([...entries.keys()])}. Check that the model type fits, or that the file is complete`,
+      );
+    const state: Record<string, NDArray> = {};
+    for (const [key, name] of names) {
+      const found = entries.get(name)?.shape ?? [];
+      const isHead = prefix !== '' && !key.startsWith(prefix);
+      if (sameShape(found, own[key].shape)) state[key] = await read(name);
+      else if (isHead && ignoreMismatchedSizes) newKeys.push(key);
+      else
+        throw new ShapeError(
+          `${source}: tensor '${name}' has shape ${formatShape(found)}, ${this.constructor.name} needs ${formatShape(own[key].shape)}${isHead ? '; pass { ignoreMismatchedSizes: true } to train a new head' : '; check config.json'}`,
+        );
+    }
+    await this.loadStateDict(state, { strict: false });
+    return { newKeys, unusedKeys };
+  }
+
+  #ownKey(key: string, own: Readonly<Record<string, Tensor>>, prefix: string): string | undefined {
+    if (key in own) return key;
+    if (prefix && prefix + key in own) return prefix + key;
+    // A checkpoint with a head, for a backbone alone: its keys have the prefix of the family.
+    const rest = key.slice(key.indexOf('.') + 1);
+    return !prefix && rest in own ? rest : undefined;
+  }
+}
+
+const some = (keys: readonly string[]) =>
+  keys.length > 6 ? `${keys.slice(0, 6).join(', ')} and ${keys.length - 6} more` : keys.join(', ');
+
+/** Builds a model of a class from a parsed config.json and loads its weights. @internal */
+export async function loadPretrained<M extends PreTrainedModel>(
+  modelClass: PretrainedClass<M>,
+  files: ModelSource,
+  json: unknown,
+  options: FromPretrainedOptions,
+): Promise<M> {
+  const { definition } = modelClass;
+  const read = definition.fromJson(json, `${files.name}/config.json`);
+  const { numLabels, labels } = options;
+  const config = definition.fromJson(
+    definition.toJson({
+      ...read,
+      ...(numLabels === undefined ? {} : defaultLabels(numLabels)),
+      ...(labels ? labelsOf(labels) : {}),
+      ...(options.problemType ? { problemType: options.problemType } : {}),
+      ...options.config,
+    }),
+    `${files.name}/config.json`,
+  );
+  const model = new modelClass(config as never);
+  await using weights = await openWeights(files);
+  const report = await model.loadCheckpoint(weights.entries, (name) => weights.read(name), {
+    source: files.name,
+    ...options,
+  });
+  const fresh = new Set(report.newKeys.map((key) => key.slice(0, key.lastIndexOf('.'))));
+  for (const [name, module] of model.namedModules()) if (fresh.has(name)) model.initWeights(module);
+  options.onLoad?.(report);
+  return model;
+}
