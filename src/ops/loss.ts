@@ -3,8 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { type Attrs, constant, type Value } from '../ir/graph.ts';
 import { formatShape, type Shape, sameShape } from '../ir/shape.ts';
 import { add, div, max, mul, sub } from './arithmetic.ts';
-import { cast } from './cast.ts';
-import { equal, not, where } from './compare.ts';
+import { equal, where } from './compare.ts';
 import { defineOp, requireFloat, requireSameDType, type } from './define.ts';
 import { exp, neg } from './elementwise.ts';
 import { gather, gatherElements, requireIndices, zerosOf } from './gather.ts';
@@ -40,11 +39,11 @@ function lossType([scores, target, weight]: readonly Value[], attrs: Attrs) {
   return type(scores.dtype, reductionOf(attrs) === 'none' ? target.shape : []);
 }
 
-/** What the formulas share: targets that are safe to index with, and the weight of every position. */
+/** What the formulas share, one column [batch, 1, ...positions] beside the scores. */
 interface Targets {
-  /** Ignored targets are replaced by class 0. */
+  /** Class indices that are safe to index with: ignored ones are replaced by class 0. */
   readonly index: Value;
-  /** Shape of the targets; null stands for all ones. */
+  /** Weight of every position; null stands for all ones. */
   readonly weight: Value | null;
   /** By what the sum is divided: the sum of the weights for 'mean', else null. */
   readonly divisor: Value | null;
@@ -52,12 +51,13 @@ interface Targets {
 
 function readTargets([scores, target, weight]: readonly Value[], attrs: Attrs): Targets {
   const ignored = attrs.ignore_index as number | undefined;
-  let index = target;
+  const column = reshape(target, target.shape.toSpliced(1, 0, 1));
+  let index = column;
   let each: Value | null = null;
   if (ignored !== undefined) {
-    const skip = equal(target, constant(ignored, target.dtype));
-    index = where(skip, constant(0, target.dtype), target);
-    each = cast(not(skip), { to: scores.dtype });
+    const skip = equal(column, constant(ignored, target.dtype));
+    index = where(skip, constant(0, target.dtype), column);
+    each = where(skip, constant(0, scores.dtype), constant(1, scores.dtype));
   }
   if (weight) {
     const chosen = gather(weight, index);
@@ -68,17 +68,13 @@ function readTargets([scores, target, weight]: readonly Value[], attrs: Attrs): 
   return { index, weight: each, divisor: total };
 }
 
-/** [batch, 1, ...positions], to stand beside the scores. */
-const asColumn = (v: Value): Value => reshape(v, v.shape.toSpliced(1, 0, 1));
-
 /** -weight * logProbabilities[target], reduced. */
-function pick(logProbabilities: Value, targets: Targets, attrs: Attrs): Value {
-  const chosen = gatherElements(logProbabilities, asColumn(targets.index), { axis: 1 });
-  const each = neg(reshape(chosen, targets.index.shape));
-  const weighted = targets.weight ? mul(each, targets.weight) : each;
-  if (reductionOf(attrs) === 'none') return weighted;
-  const total = reduceSum(weighted, { keepdims: 0 });
-  return targets.divisor ? div(total, targets.divisor) : total;
+function pick(logProbabilities: Value, target: Value, { index, weight, divisor }: Targets, attrs: Attrs): Value {
+  const chosen = gatherElements(logProbabilities, index, { axis: 1 });
+  const weighted = weight ? mul(chosen, weight) : chosen;
+  if (reductionOf(attrs) === 'none') return neg(reshape(weighted, target.shape));
+  const total = neg(reduceSum(weighted, { keepdims: 0 }));
+  return divisor ? div(total, divisor) : total;
 }
 
 /** Smaller sums of weights count as this. */
@@ -88,12 +84,13 @@ const leastWeight = 1e-37;
 function slopePerPosition(dy: Value, { index, weight, divisor }: Targets): Value {
   // Where all targets are ignored the loss is 0 / 0, but no gradient flows: it must not turn the weights into NaN.
   const share = divisor ? div(dy, weight ? max(divisor, scalar(divisor, leastWeight)) : divisor) : dy;
-  return asColumn(weight ? mul(weight, share) : expand(share, index.shape));
+  const column = share.rank ? reshape(share, index.shape) : share;
+  return weight ? mul(weight, column) : expand(column, index.shape);
 }
 
 function entropyParts(inputs: readonly Value[], attrs: Attrs): Value[] {
   const logProbabilities = logSoftmax(inputs[0], { axis: 1 });
-  return [pick(logProbabilities, readTargets(inputs, attrs), attrs), logProbabilities];
+  return [pick(logProbabilities, inputs[1], readTargets(inputs, attrs), attrs), logProbabilities];
 }
 
 /**
@@ -104,6 +101,8 @@ function entropyParts(inputs: readonly Value[], attrs: Attrs): Value[] {
  */
 export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
   optionalOutputs: 1,
+  // ONNX Runtime has only the function body, many nodes long; ours shares its parts with the gradient.
+  lowered: true,
   infer: (inputs, attrs) => [lossType(inputs, attrs), type(inputs[0].dtype, inputs[0].shape)],
   // ONNX Runtime's kernel refuses scores without elements.
   simplify: (inputs, attrs) => {
@@ -118,7 +117,7 @@ export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
       const targets = readTargets(inputs, attrs);
       const slope = slopePerPosition(dy, targets);
       // slope * (softmax - one-hot), the one-hot part written to its few places.
-      dx = scatterElements(mul(probabilities, slope), asColumn(targets.index), neg(slope), {
+      dx = scatterElements(mul(probabilities, slope), targets.index, neg(slope), {
         axis: 1,
         reduction: 'add',
       });
@@ -138,14 +137,13 @@ export const softmaxCrossEntropyLoss = defineOp('SoftmaxCrossEntropyLoss', {
  */
 export const negativeLogLikelihoodLoss = defineOp('NegativeLogLikelihoodLoss', {
   infer: lossType,
-  // ONNX Runtime has only the function body, many nodes long.
   lowered: true,
   gradient: ({ inputs, attrs }, [dy]) => {
     if (!dy) return [];
     const targets = readTargets(inputs, attrs);
     const shape: Shape = inputs[0].shape;
     const slope = neg(slopePerPosition(dy, targets));
-    return [scatterElements(zerosOf(inputs[0], shape), asColumn(targets.index), slope, { axis: 1, reduction: 'add' })];
+    return [scatterElements(zerosOf(inputs[0], shape), targets.index, slope, { axis: 1, reduction: 'add' })];
   },
-  decompose: (inputs, attrs) => pick(inputs[0], readTargets(inputs, attrs), attrs),
+  decompose: (inputs, attrs) => pick(inputs[0], inputs[1], readTargets(inputs, attrs), attrs),
 });
