@@ -32,8 +32,8 @@ function checkPositive(name: string, value: number | undefined): void {
 
 function checkFunctions(options: Options): void {
   const { loss, step, optimizer, schedule } = options;
-  if (Number(loss !== undefined) + Number(step !== undefined) !== 1)
-    throw new ArgumentError('Trainer: give either `loss` (for { x, y } batches) or `step`');
+  if (loss !== undefined && step !== undefined)
+    throw new ArgumentError('Trainer: give either `loss` (for { x, y } batches) or `step`, not both');
   for (const [name, value] of Object.entries({ loss, step, schedule }))
     if (value !== undefined && typeof value !== 'function')
       throw new ArgumentError(`Trainer: ${name} must be a function, found ${typeof value}`);

@@ -2,7 +2,7 @@
 import { ArgumentError, FormatError, type NumericError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
 import type { Scheduler } from '../optim/index.ts';
-import { getRngState, setRngState, Tensor } from '../tensor/index.ts';
+import { getRngState, setRngState } from '../tensor/index.ts';
 import type { Callback, Json, Logs, TrainContext } from './callback.ts';
 import { checkFit } from './check-options.ts';
 import {
@@ -195,9 +195,9 @@ export class FitRun<M extends Module> implements TrainContext {
   }
 
   async #runBatch(batch: Batch, last: boolean, tally: Tally): Promise<void> {
-    const { loss, ok, output } = await this.#trainer.trainStep.run(batch, last);
+    const { loss, ok, output, target } = await this.#trainer.trainStep.run(batch, last);
     if (!(await ok.item())) throw await this.#notFinite(batch);
-    await tally.add(batch, loss, output, batch.y instanceof Tensor ? batch.y : undefined);
+    await tally.add(batch, loss, output, target);
     if (!last) return;
     this.step++;
     this.#dirty = true;

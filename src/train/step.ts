@@ -38,6 +38,38 @@ export function supervised<M extends Module>(loss: LossFunction): StepFunction<M
   };
 }
 
+/** The tensor `logits` of what a model returns. */
+function logitsOf(result: unknown): Tensor | undefined {
+  const logits = typeof result === 'object' && result !== null && 'logits' in result ? result.logits : undefined;
+  return logits instanceof Tensor ? logits : undefined;
+}
+
+/** For errors: what forward() returned. */
+function found(result: unknown): string {
+  if (result instanceof Tensor) return 'a tensor';
+  return typeof result === 'object' && result !== null ? `{ ${Object.keys(result).join(', ')} }` : typeof result;
+}
+
+/**
+ * The step of a model that computes its own loss, as the Trainer of Python's transformers does it: forward(batch) gives
+ * `{ loss, logits }`; metrics compare the logits with the batch's `labels`.
+ */
+export function modelLoss<M extends Module>(): StepFunction<M> {
+  return (model, batch) => {
+    const fields = Object.keys(batch);
+    const advice = `give the Trainer a \`loss\` (for batches { x, y }) or a \`step\`, or batches with the \`labels\` from which the model computes its loss (found fields ${fields.join(', ') || 'none'})`;
+    if (batch.x instanceof Tensor && batch.y instanceof Tensor && !('labels' in batch))
+      throw new ArgumentError(`the Trainer has neither \`loss\` nor \`step\`: ${advice}`);
+    const result: unknown = model.forward(...([batch] as never[]));
+    const loss = typeof result === 'object' && result !== null && 'loss' in result ? result.loss : undefined;
+    if (!(loss instanceof Tensor))
+      throw new ArgumentError(`the model gives no loss: forward() gave ${found(result)}; ${advice}`);
+    const output = logitsOf(result);
+    const { labels } = batch;
+    return { loss, ...(output ? { output } : {}), ...(labels instanceof Tensor ? { target: labels } : {}) };
+  };
+}
+
 export interface TrainStepOptions {
   /** Micro-batches whose gradients are averaged before each update; default 1. */
   accumulate: number;
@@ -53,6 +85,7 @@ export interface StepOutcome {
   readonly loss: Tensor;
   readonly ok: Tensor;
   readonly output: Tensor | undefined;
+  readonly target: Tensor | undefined;
 }
 
 type Compiled = (...tensors: Tensor[]) => Promise<Record<string, Tensor>>;
@@ -106,8 +139,8 @@ export class TrainStep<M extends Module> {
 
   /** Runs one micro-batch; `last` of an accumulation updates the parameters. */
   async run(batch: Batch, last: boolean): Promise<StepOutcome> {
-    const { loss, ok, output } = await (last ? this.#update(batch) : this.#gather(batch));
-    return { loss, ok, output };
+    const { loss, ok, output, target } = await (last ? this.#update(batch) : this.#gather(batch));
+    return { loss, ok, output, target };
   }
 
   /** Forgets the gradients of an accumulation that was left unfinished. */
@@ -134,8 +167,8 @@ export class TrainStep<M extends Module> {
     return this.#optimizer.parameters().flatMap((p) => (p.grad ? [p.grad] : []));
   }
 
-  #outcome({ loss, output }: StepResult, ok: Tensor): Record<string, Tensor> {
-    return this.#options.keepOutput && output ? { loss, ok, output } : { loss, ok };
+  #outcome({ loss, output, target }: StepResult, ok: Tensor): Record<string, Tensor> {
+    return this.#options.keepOutput && output && target ? { loss, ok, output, target } : { loss, ok };
   }
 
   #traceGather(batch: Batch): Record<string, Tensor> {
@@ -186,17 +219,25 @@ export function evaluationStep<M extends Module>(
   );
 }
 
-/** Compiles prediction: the model's output for the batch's `x`. */
-export function predictionStep(model: Module): (batch: Batch) => Promise<Record<string, Tensor>> {
+/**
+ * Compiles prediction: the model's output for the batch's `x`; for batches without one, and for models that compute their
+ * own loss (`asRecord`), the logits of forward(batch).
+ */
+export function predictionStep(
+  model: Module,
+  { asRecord }: { asRecord: boolean },
+): (batch: Batch) => Promise<Record<string, Tensor>> {
   return perFields((names) =>
     compile(async (...tensors) =>
       noGrad(() => {
-        const { x } = batchOf(names, tensors);
-        if (!(x instanceof Tensor))
+        const batch = batchOf(names, tensors);
+        const result: unknown = model.forward(...([asRecord || !batch.x ? batch : batch.x] as never[]));
+        const output = result instanceof Tensor ? result : logitsOf(result);
+        if (!output)
           throw new ArgumentError(
-            `predict: a batch must have a tensor x, found fields ${names.join(', ') || 'none'}; for other models call forward`,
+            `predict: forward() must give a tensor or { logits }, found ${found(result)} for a batch with the fields ${names.join(', ') || 'none'}; for other models call forward`,
           );
-        return { output: model.forward(...([x] as never[])) as Tensor };
+        return { output };
       }),
     ),
   );

@@ -14,6 +14,7 @@ import {
   type Batch,
   evaluationStep,
   type LossFunction,
+  modelLoss,
   predictionStep,
   type StepFunction,
   supervised,
@@ -32,9 +33,12 @@ export interface BatchSource {
 }
 
 export interface TrainerOptions<M extends Module> {
-  /** For batches `{ x, y }`: loss(model.forward(x), y). Either this or `step`. */
+  /**
+   * For batches `{ x, y }`: loss(model.forward(x), y). Without this and `step` the model computes its own loss, as those of
+   * Python's transformers do: forward(batch) gives `{ loss, logits }`, and metrics compare logits with the batch's `labels`.
+   */
   loss?: LossFunction;
-  /** How a batch becomes a loss, for models with several inputs and the like. */
+  /** How a batch becomes a loss, for several losses and the like. */
   step?: StepFunction<M>;
   /** A factory such as `optim.adamw({ lr: 1e-3 })`, or an optimiser already bound to parameters. */
   optimizer: ((params: Iterable<Tensor>) => Optimizer) | Optimizer;
@@ -104,11 +108,11 @@ export class Trainer<M extends Module> {
     const { optimizer } = options;
     this.optimizer =
       optimizer instanceof Optimizer ? optimizer : optimizer(model.parameters().filter((p) => p.requiresGrad));
-    this.#step = options.step ?? supervised(options.loss as LossFunction);
+    this.#step = options.step ?? (options.loss ? supervised(options.loss) : modelLoss());
     this.#metrics = options.metrics ?? [];
     this.#ema = options.ema === undefined ? undefined : new EMA(model, { decay: options.ema });
     this.#evaluate = evaluationStep(model, this.#step);
-    this.#predict = predictionStep(model);
+    this.#predict = predictionStep(model, { asRecord: !options.loss && !options.step });
   }
 
   /**
@@ -135,7 +139,10 @@ export class Trainer<M extends Module> {
     });
   }
 
-  /** The model's outputs for every batch `{ x }` in order, in evaluation mode. */
+  /**
+   * The model's outputs for every batch in order, in evaluation mode: forward(x), or the logits of forward(batch) where
+   * batches have no `x` or the model computes its own loss.
+   */
   async *predict(source: BatchSource): AsyncGenerator<Tensor> {
     const before = this.model.training;
     this.model.eval();

@@ -167,7 +167,8 @@ describe('Trainer', () => {
 
   it('refuses what cannot work, saying what to do', async () => {
     const { model, trainer } = makeTrainer();
-    expect(() => new Trainer(model, { optimizer: optim.sgd() })).toThrow(/either `loss`/);
+    const step = () => ({ loss: tensor(0) });
+    expect(() => new Trainer(model, { loss, step, optimizer: optim.sgd() })).toThrow(/either `loss`/);
     await expect(trainer.fit([], { epochs: 1 })).rejects.toThrow(/gave no batches/);
     await expect(trainer.evaluate([])).rejects.toThrow(/gave no batches/);
     await expect(trainer.fit([null] as never, { epochs: 1 })).rejects.toThrow(/a batch must be an object of tensors/);

@@ -1,4 +1,4 @@
-/** @file The metric `perplexity` of language models. */
+/** @file The metrics `perplexity` and `bitsPerCharacter` of language models. */
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { checkClass, classLayout } from './classes.ts';
@@ -16,11 +16,23 @@ export interface PerplexityOptions {
  * exp of the mean cross entropy (nats) per token that is not ignored, from logits and token ids.
  * @throws On update: ShapeError, ArgumentError (ids outside of the vocabulary), NumericError (NaN).
  */
-export function perplexity({
-  classAxis = -1,
-  ignoreIndex = -100,
-  name = 'perplexity',
-}: PerplexityOptions = {}): Metric<NDArray, NDArray, number> {
+export function perplexity(options: PerplexityOptions = {}): Metric<NDArray, NDArray, number> {
+  return tokenMetric('perplexity', options, Math.exp);
+}
+
+/**
+ * Mean cross entropy in bits (base 2) per token that is not ignored: of a model of characters, its bits per character.
+ * @throws On update: as `perplexity`.
+ */
+export function bitsPerCharacter(options: PerplexityOptions = {}): Metric<NDArray, NDArray, number> {
+  return tokenMetric('bits_per_character', options, (nats) => nats / Math.LN2);
+}
+
+function tokenMetric(
+  defaultName: string,
+  { classAxis = -1, ignoreIndex = -100, name = defaultName }: PerplexityOptions,
+  result: (nats: number) => number,
+): Metric<NDArray, NDArray, number> {
   let sum = 0;
   let count = 0;
   return {
@@ -58,6 +70,6 @@ export function perplexity({
         }
       }
     },
-    compute: () => Math.exp(sum / count),
+    compute: () => result(sum / count),
   };
 }
