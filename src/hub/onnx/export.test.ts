@@ -186,6 +186,21 @@ describe('what an export refuses', () => {
     expect(error.message).toMatch(/^axis 'features' cannot vary: .* than the example's 6/);
   });
 
+  it('names the inputs of a record as the file wants them', async () => {
+    class Masked extends nn.Module {
+      override forward({ inputIds, attentionMask }: { inputIds: Tensor; attentionMask: Tensor }) {
+        return { logits: inputIds.mul(attentionMask) };
+      }
+    }
+    const inputs = { inputIds: ['batch', 3], attentionMask: ['batch', 3] } as const;
+    const bytes = await exportOnnx(new Masked(), null, { inputs, inputNames: ['input_ids', 'attention_mask'] });
+    const { graph } = decodeModel(bytes);
+    expect(graph.input.map((v) => v.name)).toEqual(['input_ids', 'attention_mask']);
+    expect(graph.output.map((v) => v.name)).toEqual(['logits']);
+    const swapped = exportOnnx(new Masked(), null, { inputs, inputNames: ['input_ids'] });
+    await expect(swapped).rejects.toThrow('inputNames has 1 names for 2 inputs');
+  });
+
   it('options that contradict each other', async () => {
     const model = new nn.ReLU();
     const fails = async (options: ExportOptions) => (await exportOnnx(model, null, options).catch((e) => e)).message;

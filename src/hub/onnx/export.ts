@@ -36,7 +36,7 @@ export interface ExportOptions {
   input?: AxisNames;
   /** The same for single inputs, by name. */
   dynamicAxes?: Readonly<Record<string, AxisNames>>;
-  /** Names of positional inputs; default input, or input_0, input_1, ... */
+  /** Names of the inputs in the file, in order; default input, or input_0, input_1, ..., for a record its keys. */
   inputNames?: readonly string[];
   /** Names of the outputs in order; default output, or the keys that forward() returns. */
   outputNames?: readonly string[];
@@ -70,7 +70,7 @@ const maxInline = 1_900_000_000;
  *   FileError when the system refuses.
  */
 export async function exportOnnx(model: Module, path: string | null, options: ExportOptions = {}): Promise<Uint8Array> {
-  const { examples, calling } = examplesOf(model, options);
+  const { examples, calling, fileNames } = examplesOf(model, options);
   const given = inputSpecs(examples, options.input, options.dynamicAxes ?? {});
   const modes = model.modules().map((module) => [module, module.training] as const);
   model.eval();
@@ -79,7 +79,7 @@ export async function exportOnnx(model: Module, path: string | null, options: Ex
     const { specs, graph, weights } = await withSites(async () => {
       // Errors of the model itself come as they are, before any talk of axes.
       const settled = settleOpenSizes(given, (s) => record(model, typesAt(s, exampleSizes(s)), calling, state));
-      return { specs: settled, ...(await traceModel(model, settled, calling, state, options)) };
+      return { specs: settled, ...(await traceModel(model, settled, calling, state, fileNames, options)) };
     });
     const proto = wrapModel(graph);
     proto.producerVersion = '0.1';
@@ -91,7 +91,14 @@ export async function exportOnnx(model: Module, path: string | null, options: Ex
         `the weights (${size} bytes) need a file of their own; give exportOnnx a path instead of null`,
       );
     const verify = async (bytes: Uint8Array) =>
-      await verifyExport({ model, bytes, specs, calling, outputNames: graph.output.map((o) => o.name) });
+      await verifyExport({
+        model,
+        bytes,
+        specs,
+        calling,
+        inputNames: fileNames,
+        outputNames: graph.output.map((o) => o.name),
+      });
     if (external && path !== null)
       return await writeWithData(
         proto,
@@ -116,13 +123,14 @@ function examplesOf(model: Module, options: ExportOptions) {
     );
   const isList = Array.isArray(given);
   const list = (isList ? given : Object.values(given)) as readonly ExampleInput[];
-  const names = isList
-    ? (options.inputNames ?? list.map((_, i) => (list.length === 1 ? 'input' : `input_${i}`)))
-    : Object.keys(given);
-  if (names.length !== list.length)
-    throw new ArgumentError(`inputNames has ${names.length} names for ${list.length} inputs`);
+  const fileNames =
+    options.inputNames ??
+    (isList ? list.map((_, i) => (list.length === 1 ? 'input' : `input_${i}`)) : Object.keys(given));
+  if (fileNames.length !== list.length)
+    throw new ArgumentError(`inputNames has ${fileNames.length} names for ${list.length} inputs`);
+  const names = isList ? fileNames : Object.keys(given);
   const calling: Calling = isList ? 'positional' : 'record';
-  return { examples: list.map((example, i) => [names[i], example] as const), calling };
+  return { examples: list.map((example, i) => [names[i], example] as const), calling, fileNames };
 }
 
 function hasExamples(model: Module): model is Module & HasExampleInputs {
@@ -136,6 +144,7 @@ async function traceModel(
   specs: readonly InputSpec[],
   calling: Calling,
   state: State,
+  fileNames: readonly string[],
   options: ExportOptions,
 ) {
   const trace = (sizes: ReadonlyMap<string, number>) => record(model, typesAt(specs, sizes), calling, state);
@@ -148,7 +157,7 @@ async function traceModel(
     throw new ArgumentError(
       `outputNames has ${outputNames.length} names; forward() returns ${merged.outputs.length} tensors`,
     );
-  const { graph, weights } = await emit(merged, specs, outputNames, state);
+  const { graph, weights } = await emit(merged, specs, { inputNames: fileNames, outputNames }, state);
   return { graph, weights };
 }
 
@@ -181,7 +190,12 @@ async function withSites<T>(task: () => Promise<T>): Promise<T> {
 }
 
 /** The GraphProto with final names. */
-async function emit(merged: DynamicGraph, specs: readonly InputSpec[], outputNames: readonly string[], state: State) {
+async function emit(
+  merged: DynamicGraph,
+  specs: readonly InputSpec[],
+  { inputNames, outputNames }: { inputNames: readonly string[]; outputNames: readonly string[] },
+  state: State,
+) {
   const outputs = merged.outputs.map((o) => o.value);
   const nodes = topologicalOrder(outputs);
   // Several values may stand for one parameter; the first is kept.
@@ -194,7 +208,7 @@ async function emit(merged: DynamicGraph, specs: readonly InputSpec[], outputNam
   const graph = emitGraph(nodes, [...merged.inputs, ...leaves.keys()], outputs);
   const renamed = new Map<string, string>();
   const rename = (from: string, to: string) => renamed.set(from, to);
-  specs.forEach(({ name }, i) => {
+  inputNames.forEach((name, i) => {
     rename(graph.input[i].name, name);
   });
   const weights: TensorProto[] = [];
@@ -211,10 +225,10 @@ async function emit(merged: DynamicGraph, specs: readonly InputSpec[], outputNam
   graph.output.forEach(({ name }, i) => {
     rename(name, outputNames[i]);
   });
-  graph.input = specs.map(({ name, dtype, shape, axes }) => ({
-    name,
+  graph.input = specs.map(({ dtype, shape, axes }, i) => ({
+    name: inputNames[i],
     elemType: dtypes[dtype].onnx,
-    shape: shape.map((n, i) => axes[i] ?? n),
+    shape: shape.map((n, axis) => axes[axis] ?? n),
   }));
   graph.output.forEach((info, i) => {
     info.shape = merged.outputs[i].dims.map(dimension);

@@ -15,6 +15,8 @@ export interface Verification {
   readonly bytes: Uint8Array;
   readonly specs: readonly InputSpec[];
   readonly calling: Calling;
+  /** Names in the file. */
+  readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
 }
 
@@ -28,7 +30,7 @@ const tolerance: Partial<Record<DType, number>> = { float32: 1e-4, float64: 1e-8
 export async function verifyExport(v: Verification): Promise<void> {
   // Plain ONNX Runtime on the processor, whatever device the model lives on.
   const engine = new OrtEngine(await loadOrt(defaultDevice), defaultDevice, true);
-  const inputNames = v.specs.map((s) => s.name);
+  const { inputNames } = v;
   const program = await engine.compile(v.bytes, inputNames, v.outputNames, {});
   try {
     const example = exampleSizes(v.specs);
