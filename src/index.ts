@@ -6,6 +6,7 @@ export * from './ir/errors.ts';
 export type { NDArray } from './ir/ndarray.ts';
 export type { Shape } from './ir/shape.ts';
 export * from './models/index.ts';
+export * from './nn/decoding/index.ts';
 export * as F from './nn/functional/index.ts';
 export * as nn from './nn/index.ts';
 export * as optim from './optim/index.ts';

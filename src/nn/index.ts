@@ -18,5 +18,6 @@ export * from './pool.ts';
 export * from './recurrent.ts';
 export * from './recurrent-cells.ts';
 export * from './shape-layers.ts';
+export * from './spectrogram.ts';
 export * from './summary.ts';
 export * from './transformer.ts';
