@@ -12,3 +12,4 @@ export {
 } from '../train/safetensors.ts';
 export * from './onnx/index.ts';
 export { loadModel, saveModel } from './save-model.ts';
+export * from './tokenizer/index.ts';

@@ -1,0 +1,17 @@
+/** @file AutoTokenizer: the tokenizer of a model, by folder or by name. */
+import { openSource, type SourceOptions } from '../source.ts';
+import { readTokenizerFiles } from './files.ts';
+import { Tokenizer, type TokenizerOptions } from './tokenizer.ts';
+
+/** Loads tokenizers (transformers.AutoTokenizer). */
+export const AutoTokenizer = {
+  /**
+   * Reads tokenizer.json, tokenizer_config.json and special_tokens_map.json of a folder or hub repository; for BERT,
+   * vocab.txt is enough.
+   * @param source a folder, or a hub repository such as `sentence-transformers/all-MiniLM-L6-v2`.
+   * @throws FormatError for files that are broken or missing, FileError.
+   */
+  async fromPretrained(source: string, options: TokenizerOptions & SourceOptions = {}): Promise<Tokenizer> {
+    return new Tokenizer(await readTokenizerFiles(await openSource(source, options)), options);
+  },
+};
