@@ -21,4 +21,4 @@ export {
   imageFolder,
   readImage,
 } from './readers/images.ts';
-export { type ReadParquetOptions, readParquet } from './readers/parquet.ts';
+export { readParquet } from './readers/parquet.ts';

@@ -125,3 +125,5 @@ class WorkerPool implements FetchPool {
 
 /** Worker threads that each import the module of `source`; started when first needed. */
 export const openPool: OpenPool = (source, workers, timeoutSeconds) => new WorkerPool(source, workers, timeoutSeconds);
+
+export { parseApart } from './readers/parquet-apart.ts';

@@ -354,4 +354,17 @@ describe('Parquet', () => {
     await expect(parseParquet(good.slice(100))).rejects.toThrow(FormatError);
     await expect(parseParquet(good, { maxBytes: 50 })).rejects.toThrow('more than 50 bytes');
   });
+  it('ends a decoder that bytes in memory keep busy', async () => {
+    const greedy = new Uint8Array(
+      parquetWriteBuffer({
+        columnData: [{ name: 'v', data: Array.from({ length: 40 }, (_, i) => `s${i % 3}`), type: 'STRING' }],
+        codec: 'UNCOMPRESSED',
+      }),
+    );
+    greedy.set([254, 255, 255, 255, 15], 43); // a run length of 2^31 in place of a short one
+    await expect(parseParquet(greedy, { timeout: 10, maxBytes: 2 ** 27, name: 'greedy' })).rejects.toThrow(
+      /greedy: (the decoder ran out of memory|not parsed within 10 s).*; the file is damaged or hostile/,
+    );
+    await expect(parseParquet(greedy, { timeout: 0 })).rejects.toThrow(ArgumentError);
+  });
 });

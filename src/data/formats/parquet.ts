@@ -1,6 +1,8 @@
 /** @file Parquet to rows (hyparquet), with the claims of its headers checked first. */
+
 import { gunzipSync } from 'fflate';
 import { type FileMetaData, parquetMetadata, parquetReadObjects } from 'hyparquet';
+import { parseApart } from '#data-workers';
 import { FormatError, GradusError, UnsupportedError } from '../../ir/errors.ts';
 import { type ReadOptions, tooLarge, withDefaults } from './bytes.ts';
 
@@ -14,6 +16,8 @@ export interface ParquetOptions extends ReadOptions {
   /** First row, and the row after the last. Default: all. */
   readonly rowStart?: number;
   readonly rowEnd?: number;
+  /** Seconds before a file counts as hostile (Node). Default 60. */
+  readonly timeout?: number;
 }
 
 /** The codecs read here; others would need their own library. */
@@ -60,11 +64,17 @@ function plainValue(value: unknown): unknown {
 
 /**
  * Rows of a Parquet file (uncompressed, Snappy or gzip). 64-bit integers become numbers where exact, else stay bigint.
- * The decoder trusts run lengths within pages: for files from strangers use `readParquet` of `gradus/data/node`, which
- * bounds time and memory by a process of its own.
- * @throws FormatError for damaged files, or more data than `maxBytes`; UnsupportedError for other codecs.
+ * The decoder trusts run lengths within pages, so a hostile file could keep it busy for ever or exhaust the heap: in Node
+ * it therefore runs in a process of its own, with limits of both. A browser has no such process: give files from strangers
+ * to a Web Worker there, and terminate it when it takes too long.
+ * @throws FormatError for damaged or hostile files, or more data than `maxBytes`; UnsupportedError for other codecs.
  */
 export async function parseParquet(bytes: Uint8Array, options: ParquetOptions = {}): Promise<ParquetRow[]> {
+  return parseApart ? await parseApart(bytes, options) : await decodeParquet(bytes, options);
+}
+
+/** `parseParquet` in this very process, with no limit of time. */
+export async function decodeParquet(bytes: Uint8Array, options: ParquetOptions = {}): Promise<ParquetRow[]> {
   const { name, maxBytes } = withDefaults(options);
   const file = bytes.slice().buffer as ArrayBuffer;
   try {

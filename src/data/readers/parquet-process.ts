@@ -1,14 +1,15 @@
-/** @file What runs in the process of `readParquet`: one file, one answer. */
-import { parseParquet } from '../formats/parquet.ts';
+/** @file What runs in the process that decodes Parquet: one file, one answer. */
+import { decodeParquet } from '../formats/parquet.ts';
 import { packError } from '../portable-error.ts';
 import { readFileBytes } from './files.ts';
-import type { ParquetReply, ParquetRequest } from './parquet.ts';
+import type { ParquetReply, ParquetRequest } from './parquet-apart.ts';
 
 process.once('disconnect', () => process.exit());
-process.once('message', async ({ path, options }: ParquetRequest) => {
+process.once('message', async ({ source, options }: ParquetRequest) => {
   let reply: ParquetReply;
   try {
-    reply = { rows: await parseParquet(await readFileBytes(path, options), options) };
+    const bytes = typeof source === 'string' ? await readFileBytes(source, options) : source;
+    reply = { rows: await decodeParquet(bytes, options) };
   } catch (error) {
     reply = { error: packError(error) };
   }
