@@ -7,7 +7,7 @@ import { ArgumentError, NumericError, ShapeError, UnsupportedError } from '../..
 import { decodeModel } from '../../ir/onnx/decode.ts';
 import * as nn from '../../nn/index.ts';
 import { arange, cat, eye, full, ones, randn, type Tensor, tensor, zeros } from '../../tensor/index.ts';
-import { type ExportOptions, exportOnnx, inspectOnnx, OnnxModel } from './index.ts';
+import { type ExportOptions, exportOnnx, type HasExampleInputs, inspectOnnx, OnnxModel } from './index.ts';
 
 const F = nn.functional;
 let folder = '';
@@ -199,6 +199,29 @@ describe('what an export refuses', () => {
     expect(graph.output.map((v) => v.name)).toEqual(['logits']);
     const swapped = exportOnnx(new Masked(), null, { inputs, inputNames: ['input_ids'] });
     await expect(swapped).rejects.toThrow('inputNames has 1 names for 2 inputs');
+  });
+
+  it('a model may say how it is exported; the caller goes first', async () => {
+    class Scores extends nn.Module implements HasExampleInputs {
+      override forward({ pixelValues }: { pixelValues: Tensor }) {
+        return { lastLogits: pixelValues.mul(2), hiddenStates: [pixelValues.mul(3)] };
+      }
+      exampleInputs() {
+        return { pixelValues: zeros([2, 3]) };
+      }
+      exportOptions(): ExportOptions {
+        const upper = (key: string) => key.toUpperCase();
+        return { inputNames: upper, outputNames: upper, outputs: ['lastLogits'], input: ['batch'] };
+      }
+    }
+    const { graph } = decodeModel(await exportOnnx(new Scores(), null));
+    expect(graph.input[0]).toMatchObject({ name: 'PIXELVALUES', shape: ['batch', 3] });
+    expect(graph.output.map((v) => v.name)).toEqual(['LASTLOGITS']);
+    const other = decodeModel(await exportOnnx(new Scores(), null, { outputs: ['hiddenStates_0'], input: ['n'] }));
+    expect(other.graph.output[0]).toMatchObject({ name: 'HIDDENSTATES_0', shape: ['n', 3] });
+    await expect(exportOnnx(new Scores(), null, { outputs: ['logits'] })).rejects.toThrow(
+      "forward() gives no output 'logits'; there are lastLogits, hiddenStates_0",
+    );
   });
 
   it('options that contradict each other', async () => {

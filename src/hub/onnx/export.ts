@@ -36,10 +36,12 @@ export interface ExportOptions {
   input?: AxisNames;
   /** The same for single inputs, by name. */
   dynamicAxes?: Readonly<Record<string, AxisNames>>;
-  /** Names of the inputs in the file, in order; default input, or input_0, input_1, ..., for a record its keys. */
-  inputNames?: readonly string[];
-  /** Names of the outputs in order; default output, or the keys that forward() returns. */
-  outputNames?: readonly string[];
+  /** Names of the inputs in the file, in order, or made of a record's keys; default input, or input_0, input_1, ..., or the keys. */
+  inputNames?: Names;
+  /** Which outputs the file has, by the keys that forward() returns; default all. */
+  outputs?: readonly string[];
+  /** Names of the outputs in order, or made of their keys; default output, or the keys that forward() returns. */
+  outputNames?: Names;
   /** Free text by key, kept in the file's metadata_props. */
   metadata?: Readonly<Record<string, string>>;
   /** Run the file in ONNX Runtime at the example's sizes and at others, and compare with the model; default true. */
@@ -48,9 +50,14 @@ export interface ExportOptions {
   externalData?: boolean;
 }
 
+/** Names in order, or a function that makes a name of a key. */
+type Names = readonly string[] | ((key: string) => string);
+
 /** A model that knows what its inputs look like. */
 export interface HasExampleInputs {
   exampleInputs(): NonNullable<ExportOptions['inputs']>;
+  /** How the model is exported (names, axes, outputs) where the caller of `exportOnnx` does not say otherwise. */
+  exportOptions?(): ExportOptions;
 }
 
 /** protobuf ends at 2 GiB; what is not weights needs a little. */
@@ -69,7 +76,12 @@ const maxInline = 1_900_000_000;
  *   ArgumentError for options that contradict each other; NumericError if ONNX Runtime's results differ from the model's;
  *   FileError when the system refuses.
  */
-export async function exportOnnx(model: Module, path: string | null, options: ExportOptions = {}): Promise<Uint8Array> {
+export async function exportOnnx(
+  model: Module,
+  path: string | null,
+  callerOptions: ExportOptions = {},
+): Promise<Uint8Array> {
+  const options = { ...(hasExamples(model) ? model.exportOptions?.() : {}), ...callerOptions };
   const { examples, calling, fileNames } = examplesOf(model, options);
   const given = inputSpecs(examples, options.input, options.dynamicAxes ?? {});
   const modes = model.modules().map((module) => [module, module.training] as const);
@@ -78,7 +90,9 @@ export async function exportOnnx(model: Module, path: string | null, options: Ex
     const state = await stateOf(model);
     const { specs, graph, weights } = await withSites(async () => {
       // Errors of the model itself come as they are, before any talk of axes.
-      const settled = settleOpenSizes(given, (s) => record(model, typesAt(s, exampleSizes(s)), calling, state));
+      const settled = settleOpenSizes(given, (s) =>
+        record(model, typesAt(s, exampleSizes(s)), calling, state, options.outputs),
+      );
       return { specs: settled, ...(await traceModel(model, settled, calling, state, fileNames, options)) };
     });
     const proto = wrapModel(graph);
@@ -98,6 +112,7 @@ export async function exportOnnx(model: Module, path: string | null, options: Ex
         calling,
         inputNames: fileNames,
         outputNames: graph.output.map((o) => o.name),
+        wanted: options.outputs,
       });
     if (external && path !== null)
       return await writeWithData(
@@ -123,15 +138,18 @@ function examplesOf(model: Module, options: ExportOptions) {
     );
   const isList = Array.isArray(given);
   const list = (isList ? given : Object.values(given)) as readonly ExampleInput[];
-  const fileNames =
-    options.inputNames ??
-    (isList ? list.map((_, i) => (list.length === 1 ? 'input' : `input_${i}`)) : Object.keys(given));
+  const keys = isList ? null : Object.keys(given);
+  const defaults = keys ?? list.map((_, i) => (list.length === 1 ? 'input' : `input_${i}`));
+  const fileNames = namesOf(options.inputNames, defaults);
   if (fileNames.length !== list.length)
     throw new ArgumentError(`inputNames has ${fileNames.length} names for ${list.length} inputs`);
-  const names = isList ? fileNames : Object.keys(given);
+  const names = keys ?? fileNames;
   const calling: Calling = isList ? 'positional' : 'record';
   return { examples: list.map((example, i) => [names[i], example] as const), calling, fileNames };
 }
+
+const namesOf = (names: Names | undefined, keys: readonly string[]): readonly string[] =>
+  typeof names === 'function' ? keys.map(names) : (names ?? keys);
 
 function hasExamples(model: Module): model is Module & HasExampleInputs {
   return 'exampleInputs' in model && typeof model.exampleInputs === 'function';
@@ -147,12 +165,16 @@ async function traceModel(
   fileNames: readonly string[],
   options: ExportOptions,
 ) {
-  const trace = (sizes: ReadonlyMap<string, number>) => record(model, typesAt(specs, sizes), calling, state);
+  const trace = (sizes: ReadonlyMap<string, number>) =>
+    record(model, typesAt(specs, sizes), calling, state, options.outputs);
   const taken = new Set([...state.keys()].flatMap((s) => [...s.shape]));
   for (const { shape, axes } of specs) for (const [i, n] of shape.entries()) if (axes[i] === null) taken.add(n);
   const sizes = chooseSizes(specs, taken, trace);
   const merged = merge(specs, sizes, trace);
-  const outputNames = options.outputNames ?? merged.outputs.map((o) => o.name);
+  const outputNames = namesOf(
+    options.outputNames,
+    merged.outputs.map((o) => o.name),
+  );
   if (outputNames.length !== merged.outputs.length)
     throw new ArgumentError(
       `outputNames has ${outputNames.length} names; forward() returns ${merged.outputs.length} tensors`,

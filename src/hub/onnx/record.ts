@@ -38,17 +38,18 @@ export async function stateOf(model: Module): Promise<Map<Storage, { name: strin
   return state;
 }
 
-/** Traces `model.forward` for inputs of the given types. Nothing is computed. */
+/** Traces `model.forward` for inputs of the given types, all outputs or those wanted. Nothing is computed. */
 export function record(
   model: Module,
   types: readonly InputType[],
   calling: Calling,
   state: ReadonlyMap<Storage, { name: string; tensor: Tensor }>,
+  wanted?: readonly string[],
 ): Recording {
   const inputs = types.map(({ dtype, shape }) => Value.input({ dtype, shape: [...shape] }));
   const tensors = inputs.map((v) => new Tensor(v));
   const names = types.map(({ name }) => name);
-  const named = callModel(model, names, tensors, calling);
+  const named = callModel(model, names, tensors, calling, wanted);
   const traced = named.map(({ tensor }) => tensor.value);
   for (const node of topologicalOrder(traced))
     if (node.op.random || node.inputs.some((v) => v?.leaf instanceof ScalarLeaf && v.leaf.redraw))
@@ -77,18 +78,27 @@ interface HasForwardAll {
   forwardAll(...inputs: unknown[]): unknown;
 }
 
-/** The model's outputs by name, all of them, without gradients. */
+/** The model's outputs by name, all or those wanted, without gradients. @throws ArgumentError for one that it has not. */
 export function callModel(
   model: Module,
   names: readonly string[],
   tensors: readonly Tensor[],
   calling: Calling,
+  wanted?: readonly string[],
 ): { name: string; tensor: Tensor }[] {
   const args = calling === 'record' ? [Object.fromEntries(names.map((name, i) => [name, tensors[i]]))] : tensors;
   const hasAll = (m: object): m is HasForwardAll => 'forwardAll' in m && typeof m.forwardAll === 'function';
   const call = (): unknown =>
     hasAll(model) ? model.forwardAll(...args) : (model.forward as (...args: unknown[]) => unknown)(...args);
-  return flattenOutputs(noGrad(call));
+  const all = flattenOutputs(noGrad(call));
+  return (
+    wanted?.map((name) => {
+      const found = all.find((output) => output.name === name);
+      if (found) return found;
+      const names = all.map((output) => output.name).join(', ');
+      throw new ArgumentError(`forward() gives no output '${name}'; there are ${names}`);
+    }) ?? all
+  );
 }
 
 /** ` (at file:line)` of user code, where it is known. */

@@ -18,6 +18,8 @@ export interface Verification {
   /** Names in the file. */
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
+  /** Which of the model's outputs these are; undefined for all. */
+  readonly wanted: readonly string[] | undefined;
 }
 
 /** Differences beyond this share of the largest magnitude (or of 1) are errors of the export. */
@@ -59,9 +61,9 @@ export async function verifyExport(v: Verification): Promise<void> {
   }
 }
 
-async function forward({ model, calling, specs }: Verification, inputs: readonly Tensor[]): Promise<Tensor[]> {
+async function forward({ model, calling, specs, wanted }: Verification, inputs: readonly Tensor[]): Promise<Tensor[]> {
   const names = specs.map((s) => s.name);
-  const outputs = callModel(model, names, inputs, calling).map(({ tensor }) => tensor);
+  const outputs = callModel(model, names, inputs, calling, wanted).map(({ tensor }) => tensor);
   await realize(...outputs);
   return outputs;
 }
