@@ -1,5 +1,6 @@
 /** @file ONNX files in and out. */
 export { type ExportOptions, exportOnnx, type HasExampleInputs } from './export.ts';
+export type { OnnxFeature } from './features.ts';
 export { inspectOnnx, type OnnxInspection, type OnnxParameterInfo, type OnnxTensorInfo } from './inspect.ts';
-export { type OnnxInputs, type OnnxLoadOptions, OnnxModel } from './model.ts';
+export { type OnnxAdapter, type OnnxInputs, type OnnxLinear, type OnnxLoadOptions, OnnxModel } from './model.ts';
 export type { AxisNames, ExampleInput } from './sizes.ts';

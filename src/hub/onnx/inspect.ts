@@ -2,11 +2,11 @@
 import { type DType, dtypeFromOnnx } from '../../ir/dtype.ts';
 import { UnsupportedError } from '../../ir/errors.ts';
 import { decodeModel } from '../../ir/onnx/decode.ts';
-import type { GraphProto, ModelProto, NodeProto, ValueInfoProto } from '../../ir/onnx/proto.ts';
+import type { ModelProto, ValueInfoProto } from '../../ir/onnx/proto.ts';
 import { findOp } from '../../ops/index.ts';
 import { readFileBounded } from '../../train/files.ts';
 import { findRoles, type Verdict } from './flow.ts';
-import { allSteps, prepareProgram, weightsOf } from './program.ts';
+import { allSteps, nodesOf, prepareProgram, weightsOf } from './program.ts';
 
 /** How an operator of a file stands in Gradus. */
 export type Support =
@@ -106,13 +106,6 @@ export async function inspectOnnx(source: string | Uint8Array): Promise<OnnxInsp
 
 function tensorInfo({ name, elemType, shape }: ValueInfoProto): OnnxTensorInfo {
   return { name, dtype: (elemType !== undefined && dtypeFromOnnx(elemType)) || 'unknown', shape };
-}
-
-function* nodesOf(graph: GraphProto): Generator<NodeProto> {
-  for (const node of graph.node) {
-    yield node;
-    for (const { g } of node.attribute) if (g) yield* nodesOf(g);
-  }
 }
 
 function countOperators(model: ModelProto): OnnxInspection['operators'] {

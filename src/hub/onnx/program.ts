@@ -14,6 +14,7 @@ import { checkOpset, newestOpset, upgradeNode } from '../../ir/onnx/upgrade.ts';
 import { findOp } from '../../ops/index.ts';
 import { attrsFromProto } from './attributes.ts';
 import { checkGraph, describeNode, sortNodes } from './check.ts';
+import { scopeOf } from './scope.ts';
 
 /** An operator to apply. Names refer to values; '' is an absent one. */
 export interface Step {
@@ -21,6 +22,8 @@ export interface Step {
   readonly domain: string;
   /** The file's name of the node, or of its first output. */
   readonly name: string;
+  /** Dotted name of the module that the node comes from, where the exporter tells it. */
+  readonly scope: string | undefined;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   /** Undefined where Gradus does not know the operator. */
@@ -114,6 +117,7 @@ class Preparer {
       type: node.opType,
       domain,
       name: node.name || (node.output.find((o) => o) ?? ''),
+      scope: scopeOf(node),
       inputs: node.input,
       outputs: node.output,
       op: findOp(node.opType, domain),
@@ -213,18 +217,30 @@ const holdsWeights = ({ dims, dataType }: TensorProto) =>
   floatCodes.includes(dataType) && dims.reduce((n, d) => n * d, 1) > 1;
 
 /**
- * The graph's initializers by name. Where no initializer is floating point, tensors of Constant nodes take their place: some
- * exporters write weights so.
+ * The graph's initializers by name. Where no initializer is floating point, tensors of Constant nodes take their place,
+ * also those within branches: some exporters write weights so.
  */
 export function weightsOf(model: ModelProto): Map<string, TensorProto> {
   const weights = new Map(model.graph.initializer.map((t) => [t.name, t]));
   if (model.graph.initializer.some(holdsWeights)) return weights;
-  for (const { opType, domain, output, attribute } of model.graph.node) {
+  const ambiguous = new Set<string>();
+  for (const { opType, domain, output, attribute } of nodesOf(model.graph)) {
     const t = attribute[0]?.type === AttributeType.TENSOR ? attribute[0].t : undefined;
-    if (opType === 'Constant' && standardDomain(domain) === '' && t && output[0] && holdsWeights(t))
-      weights.set(output[0], t);
+    if (opType !== 'Constant' || standardDomain(domain) !== '' || !t || !output[0] || !holdsWeights(t)) continue;
+    // Two branches may use one name for different tensors.
+    if (weights.has(output[0])) ambiguous.add(output[0]);
+    weights.set(output[0], t);
   }
+  for (const name of ambiguous) weights.delete(name);
   return weights;
+}
+
+/** Nodes of a graph and of the graphs within. */
+export function* nodesOf(graph: GraphProto): Generator<NodeProto> {
+  for (const node of graph.node) {
+    yield node;
+    for (const { g } of node.attribute) if (g) yield* nodesOf(g);
+  }
 }
 
 /** Adds to an error where in the file it happened. */

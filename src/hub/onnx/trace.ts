@@ -34,6 +34,8 @@ export interface TraceOptions {
   readonly training: boolean;
   /** Told of the running statistics that a BatchNormalization in training mode computes. */
   readonly onStatistics?: (step: Step, mean: Value, variance: Value) => void;
+  /** May replace what a step gives. */
+  readonly adapt?: (step: Step, inputs: readonly (Value | null)[], result: Value) => Value;
 }
 
 /**
@@ -72,7 +74,7 @@ function traceStep(step: Step, scope: Scope, options: TraceOptions): void {
   const inputs = step.inputs.map((name) => (name === '' ? null : read(name, scope)));
   const results = step.type === 'If' ? branch(step, inputs, scope, options) : applyStep(step, inputs, options);
   step.outputs.forEach((name, i) => {
-    const value = results[i];
+    const value = i === 0 && options.adapt ? options.adapt(step, inputs, results[0]) : results[i];
     if (!name || !value) return;
     if (!value.shape.every(Number.isSafeInteger) || sizeOf(value.shape) > maxElements)
       throw new ShapeError(

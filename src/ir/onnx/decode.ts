@@ -150,6 +150,10 @@ const nodeFields: Fields<NodeProto> = {
   7: (n, s) => {
     n.domain = s.string();
   },
+  9: (n, s) => {
+    n.metadataProps ??= [];
+    n.metadataProps.push(s.message({ key: '', value: '' }, entryFields));
+  },
 };
 
 function readNode(s: Source): NodeProto {

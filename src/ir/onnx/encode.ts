@@ -74,6 +74,7 @@ const node: Fill<NodeProto> = (w, n) => {
   messages(w, 5, n.attribute, attribute);
   text(w, 6, n.docString);
   text(w, 7, n.domain);
+  messages(w, 9, n.metadataProps ?? [], property);
 };
 
 const dimension: Fill<number | string | null> = (w, dim) => {

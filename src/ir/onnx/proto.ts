@@ -48,6 +48,8 @@ export interface NodeProto {
   output: string[];
   attribute: AttributeProto[];
   docString?: string;
+  /** What the exporter tells of the node, such as the modules around it. */
+  metadataProps?: { key: string; value: string }[];
 }
 
 export interface ValueInfoProto {
