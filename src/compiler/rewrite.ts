@@ -1,5 +1,6 @@
 /** @file The driver of all passes: rebuilds a graph node by node, merging equal nodes on the way. */
 import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
+import { copySite } from '../ir/site.ts';
 import { apply, withGrad } from '../ops/define.ts';
 
 /**
@@ -39,6 +40,8 @@ function merged(node: Node, inputs: readonly (Value | null)[], numbering: Map<st
   if (!outputs) {
     const same = inputs.every((v, i) => v === node.inputs[i]);
     outputs = same ? node.outputs : apply(node.op, inputs, node.attrs);
+    const built = outputs[0]?.node;
+    if (built && built !== node) copySite(node, built);
     if (!node.op.random) numbering.set(key, outputs);
   }
   return outputs;

@@ -9,8 +9,8 @@ export class GradusError extends Error {
   }
 }
 
-/** A mismatch of operands: the message ends with the line of user code from which it came, where there is one. */
-class MismatchError extends GradusError {
+/** A mistake in user code: the message ends with the line from which it came, where there is one. */
+class MistakeError extends GradusError {
   constructor(message?: string, options?: ErrorOptions) {
     super(message, options);
     const site = message?.includes('\n    at ') ? undefined : userSite();
@@ -19,13 +19,13 @@ class MismatchError extends GradusError {
 }
 
 /** Shapes that do not fit an operator, layer or file. */
-export class ShapeError extends MismatchError {}
+export class ShapeError extends MistakeError {}
 
 /** Element types that do not fit an operator, layer or file. */
-export class DTypeError extends MismatchError {}
+export class DTypeError extends MistakeError {}
 
 /** An argument outside of its documented range. */
-export class ArgumentError extends GradusError {}
+export class ArgumentError extends MistakeError {}
 
 /** A gradient was asked for where none can flow. */
 export class GradientError extends GradusError {}

@@ -12,7 +12,7 @@ import {
   Value,
 } from '../ir/graph.ts';
 import { type Shape, sizeOf } from '../ir/shape.ts';
-import { currentSite, userSite } from '../ir/site.ts';
+import { currentSite, rememberSite, userSite } from '../ir/site.ts';
 
 /** Constants with more elements than this are computed by the engine, not folded while tracing. */
 const foldLimit = 4096;
@@ -36,6 +36,8 @@ export interface OpSpec {
   optionalOutputs?: number;
   /** Equal nodes are different draws. */
   random?: boolean;
+  /** Its operands are positions, which may turn out to be out of range at run time. */
+  indexes?: boolean;
   /** The engine does not know the operator: always decomposed. */
   lowered?: boolean;
 }
@@ -137,6 +139,7 @@ export function apply(definition: OpDefinition, operands: readonly Operand[], at
     if (folded) return [Value.constant(list[0].dtype, list[0].shape, folded)];
   }
   const node = new Node(definition, inputs, attrs, currentSite(), currentSegment);
+  if (definition.indexes) rememberSite(node);
   const tracked = gradEnabled && definition.gradient !== 'zero' && inputs.some((v) => v?.requiresGrad);
   node.outputs = list.map((type, i) => Value.output(type, node, i, tracked && isFloat(type.dtype)));
   return node.outputs;

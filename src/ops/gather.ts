@@ -33,6 +33,7 @@ const axisAttr = (x: Value, attrs: Attrs) => normalizeAxis(numberAttr(attrs, 'ax
 
 /** Slices of `x` along `axis` (0 by default) at the given indices; the axis is replaced by the shape of the indices. */
 export const gather = defineOp('Gather', {
+  indexes: true,
   infer: ([x, indices], attrs) => {
     requireIndices(indices);
     const axis = axisAttr(x, attrs);
@@ -94,6 +95,7 @@ export const gatherGrad = defineOp('GatherGrad', {
 
 /** y[i][j] = x[index[i][j]][j] for axis 0, and so on: one element per index. */
 export const gatherElements = defineOp('GatherElements', {
+  indexes: true,
   infer: ([x, indices], attrs) => {
     requireIndices(indices);
     const axis = axisAttr(x, attrs);
@@ -130,6 +132,7 @@ export function flatIndices(indices: Value, shape: Shape, batch = 0): Value {
 
 /** Slices of `x` at index tuples (the last axis of the indices), after `batch_dims` shared axes. */
 export const gatherND = defineOp('GatherND', {
+  indexes: true,
   infer: ([x, indices], attrs) => {
     requireIndices(indices);
     const batch = numberAttr(attrs, 'batch_dims', 0);

@@ -27,6 +27,7 @@ const axisAttr = (x: Value, attrs: Attrs) => normalizeAxis(numberAttr(attrs, 'ax
  * the result open, and its gradient with it.
  */
 export const scatterElements = defineOp('ScatterElements', {
+  indexes: true,
   infer: ([x, indices, updates], attrs) => {
     requireIndices(indices);
     reductionOf(attrs);
@@ -112,6 +113,7 @@ function asScatterElements([x, indices, updates]: readonly Value[], attrs: Attrs
 
 /** A copy of `x` with slices written (or added, ...) at index tuples. */
 export const scatterND = defineOp('ScatterND', {
+  indexes: true,
   infer: ([x, indices, updates], attrs) => {
     requireIndices(indices);
     reductionOf(attrs);

@@ -11,6 +11,7 @@ import type { Leaf, Value } from '../ir/graph.ts';
 import { channelBlock } from '../runtime/channel-block.ts';
 import type { Engine, EngineProgram, EngineTensor } from '../runtime/engine.ts';
 import { CompileObserver, debugLevel } from './debug.ts';
+import { explainRun, type IndexingNodes, indexingNodes } from './out-of-range.ts';
 import { placeTogether, unplace } from './placement.ts';
 import { ScalarLeaf, Storage, StorageLeaf } from './storage.ts';
 
@@ -43,8 +44,16 @@ export class Executable {
   readonly #swaps: readonly { input: number; output: number }[];
   readonly #outputs: readonly Value[];
   readonly #isSwap: readonly boolean[];
+  readonly #indexing: IndexingNodes;
 
-  private constructor(engine: Engine, program: EngineProgram | null, plan: Plan, graphInputs: readonly number[]) {
+  private constructor(
+    engine: Engine,
+    program: EngineProgram | null,
+    plan: Plan,
+    graphInputs: readonly number[],
+    indexing: IndexingNodes,
+  ) {
+    this.#indexing = indexing;
     this.#engine = engine;
     this.#program = program;
     this.#graphInputs = graphInputs;
@@ -64,7 +73,7 @@ export class Executable {
     const compiled = compileGraph(plan.outputs, target, request.resolve, (name, outputs) =>
       observer.pass(name, outputs),
     );
-    if (!compiled.outputs.length) return new Executable(engine, null, plan, []);
+    if (!compiled.outputs.length) return new Executable(engine, null, plan, [], new Map());
     const used = new Set<Value>(compiled.outputs);
     for (const node of compiled.nodes) for (const v of node.inputs) if (v) used.add(v);
     const graphInputs = request.graph.inputs.flatMap((v, i) => (used.has(programInput(v, target)) ? [i] : []));
@@ -79,14 +88,15 @@ export class Executable {
       keep: keptOutputs(plan, engine),
     });
     await observer.done(model.bytes, compiled.nodes.length);
-    return new Executable(engine, program, plan, graphInputs);
+    return new Executable(engine, program, plan, graphInputs, indexingNodes(compiled.nodes, request.graph.nodes));
   }
 
   /**
    * Runs the program on the leaves of its inputs, in order; overwrites what is assigned.
+   * @param graph what is to be computed, for errors, where it is not the graph from which the program was compiled
    * @returns a storage per wanted value.
    */
-  async run(leaves: readonly Leaf[]): Promise<Storage[]> {
+  async run(leaves: readonly Leaf[], graph?: LinearGraph): Promise<Storage[]> {
     const storageAt = (i: number): Storage => {
       const leaf = leaves[i];
       if (leaf instanceof StorageLeaf) return leaf.storage;
@@ -103,7 +113,11 @@ export class Executable {
         : await this.#feed(leaves);
       const into = scratch.map((s) => s?.on(this.#engine) ?? null);
       for (const { input, output } of this.#swaps) into[output] = storageAt(input).spare;
-      results = await this.#program.run(inputs, into);
+      try {
+        results = await this.#program.run(inputs, into);
+      } catch (error) {
+        throw explainRun(error, this.#indexing, graph?.nodes);
+      }
     }
     // What is swapped in belongs to its storage alone.
     const outputs = scratch.map((s, i) => s ?? (this.#isSwap[i] ? null : this.#adopt(this.#outputs[i], results[i])));

@@ -6,7 +6,7 @@ import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape, str
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
 import { tensor } from './creation.ts';
-import { castTo, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
+import { castTo, checkIndices, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
 import type { ValuesAndIndices } from './reduce.ts';
 import { cut, expand, permute, reshape, select, slice, transpose, unsqueeze } from './shape.ts';
 import { Tensor } from './tensor.ts';
@@ -29,7 +29,7 @@ function requireFits(shape: Shape, index: Shape, axis: number, name: string): vo
 /** Elements at `indices` along `dim`, both broadcast against each other first (torch.take_along_dim). */
 export function takeAlongDim(x: Tensor, indices: Indices, dim?: number): Tensor {
   if (dim === undefined)
-    return gather(reshape(x, [-1]), 0, new Tensor(ops.reshape(indexValue(indices, 'takeAlongDim'), [-1])));
+    return gather(reshape(x, [-1]), 0, new Tensor(ops.reshape(indexValue(indices, 'takeAlongDim', x.numel()), [-1])));
   const axis = normalizeAxis(dim, x.ndim);
   const at = indexValue(indices, 'takeAlongDim', x.shape[axis]);
   if (at.rank !== x.ndim)
@@ -152,7 +152,7 @@ function pick(x: Tensor, picks: readonly { dim: number; index: Tensor }[]): Tens
   const sizes = dims.map((d) => x.shape[d]);
   let linear: Value | undefined;
   picks.forEach(({ index }, i) => {
-    const v = castTo(indexValue(index, 'at'), 'int64');
+    const v = castTo(indexValue(index, 'at', sizes[i]), 'int64');
     const inside = ops.where(ops.less(v, like(v, 0)), ops.add(v, like(v, sizes[i])), v);
     linear = linear ? ops.add(ops.mul(linear, constant(sizes[i], 'int64')), inside) : inside;
   });
@@ -201,6 +201,7 @@ export function argsort(x: Tensor, dim = -1, options: { descending?: boolean } =
 export function oneHot(x: Indices, numClasses: number): Tensor {
   if (!Number.isInteger(numClasses) || numClasses < 1)
     throw new ArgumentError(`oneHot: numClasses must be a positive whole number, found ${numClasses}`);
+  if (x instanceof Tensor) checkIndices(x, numClasses, 'oneHot', 'class');
   const index = castTo(indexValue(x, 'oneHot', numClasses), 'int64');
   const classes = memoConstant(`range ${numClasses}`, () => ops.ints(Array.from({ length: numClasses }, (_, i) => i)));
   return new Tensor(castTo(ops.equal(ops.reshape(index, [...index.shape, 1]), classes), 'int64'));

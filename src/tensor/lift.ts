@@ -60,11 +60,19 @@ export function dimOf(x: Value, dim: number): number {
 }
 
 /**
- * An integer index operand. Plain numbers are checked against `size`, and negative ones count from its end.
+ * An integer index operand. Elements that are at hand are checked against `size`, and negative ones count from its end;
+ * computed ones are left to the engine.
  * @throws DTypeError unless the tensor is int32 or int64; ArgumentError for numbers that are out of range.
  */
 export function indexValue(index: Indices, name: string, size?: number): Value {
   if (index instanceof Tensor) {
+    if (size !== undefined)
+      checkElements(index, (i, at) => {
+        if (i < -size || i >= size)
+          throw new ArgumentError(
+            `${name}: index ${i} at position ${at} is out of range for a dimension of size ${size}; expected ${-size} to ${size - 1}`,
+          );
+      });
     if (index.dtype === 'int64' || index.dtype === 'int32') return index.value;
     if (dtypes[index.dtype].kind === 'float' || index.dtype === 'bool')
       throw new DTypeError(`${name}: indices must be integers, found ${index.dtype}; cast with .long()`);
@@ -79,7 +87,9 @@ function wrapIndices(index: NestedNumbers, name: string, size: number | undefine
   if (!Number.isInteger(i)) throw new ArgumentError(`${name}: indices must be whole numbers, found ${i}`);
   if (size === undefined) return i;
   if (i < -size || i >= size)
-    throw new ArgumentError(`${name}: index ${i} is out of range for a dimension of size ${size}`);
+    throw new ArgumentError(
+      `${name}: index ${i} is out of range for a dimension of size ${size}; expected ${-size} to ${size - 1}`,
+    );
   return i < 0 ? i + size : i;
 }
 
@@ -89,16 +99,22 @@ function wrapIndices(index: NestedNumbers, name: string, size: number | undefine
  * @throws ArgumentError for an index outside of [0, size) other than `allowed`.
  */
 export function checkIndices(index: Tensor, size: number, name: string, what: string, allowed?: number): void {
-  const check = (data: NumericArray) => {
-    for (let i = 0; i < data.length; i++)
-      if ((data[i] < 0 || data[i] >= size) && data[i] !== allowed)
-        throw new ArgumentError(
-          `${name}: ${what} ${data[i]} at position ${i} is out of range; expected 0 to ${size - 1}${allowed === undefined ? '' : `, or ${allowed} to be ignored (ignoreIndex)`}`,
-        );
+  checkElements(index, (i, at) => {
+    if ((i < 0 || i >= size) && i !== allowed)
+      throw new ArgumentError(
+        `${name}: ${what} ${i} at position ${at} is out of range; expected 0 to ${size - 1}${allowed === undefined ? '' : `, or ${allowed} to be ignored (ignoreIndex)`}`,
+      );
+  });
+}
+
+/** Shows the elements, where they are at hand, to `check`; also those of later runs of a compiled function. */
+function checkElements(x: Tensor, check: (element: number, at: number) => void): void {
+  const checkAll = (data: NumericArray) => {
+    for (let i = 0; i < data.length; i++) check(data[i], i);
   };
-  const data = index.value.constant ?? index.storage?.host;
-  if (data) check(data);
-  onReplayArgument(index, check);
+  const data = x.value.constant ?? x.storage?.host;
+  if (data) checkAll(data);
+  onReplayArgument(x, checkAll);
 }
 
 /** @throws ShapeError unless the tensor has `rank` dimensions. */

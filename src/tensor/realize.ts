@@ -63,7 +63,7 @@ async function realizeNow(tensors: readonly Tensor[]): Promise<void> {
   try {
     const plan = prepare(wanted, assignments);
     const executable = await findExecutable(plan);
-    const storages = await executable.run(plan.leaves);
+    const storages = await executable.run(plan.leaves, plan.graph);
     wanted.forEach((value, i) => {
       value.realized = storages[i].value(false);
     });

@@ -1,6 +1,6 @@
 /** @file compile: a function of tensors traced once per input signature, then replayed without building graph. */
 import type { NumericArray } from '../ir/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
+import { ArgumentError, DTypeError, GradusError, ShapeError } from '../ir/errors.ts';
 import type { Leaf } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { userSite } from '../ir/site.ts';
@@ -53,7 +53,19 @@ export function onReplay(hook: () => void, undo: () => void): void {
  */
 export function onReplayArgument(tensor: Tensor, check: (data: NumericArray) => void): void {
   const argument = current?.inputs.findIndex((input) => input.storage === tensor.storage) ?? -1;
-  if (argument >= 0) current?.checks.push({ argument, check });
+  if (argument < 0) return;
+  const site = userSite();
+  const sited = (data: NumericArray) => {
+    try {
+      check(data);
+    } catch (error) {
+      // The run was asked for elsewhere; what is wrong was written where the function is.
+      if (site && error instanceof GradusError)
+        error.message = `${error.message.split('\n    at ')[0]}\n    at ${site}`;
+      throw error;
+    }
+  };
+  current?.checks.push({ argument, check: sited });
 }
 
 interface Entry {

@@ -56,7 +56,7 @@ describe('files', () => {
   });
 
   it('says what is missing or of the wrong kind', async () => {
-    await expect(readCsv(at('none.csv'))).rejects.toThrow(new ArgumentError(`${at('none.csv')}: no such file`));
+    await expect(readCsv(at('none.csv'))).rejects.toThrow(`${at('none.csv')}: no such file`);
     await expect(readIdx(folder)).rejects.toThrow('expected a file, found a folder');
     await expect(imageFolder(at('none'))).rejects.toThrow('no such folder');
     await expect(imageFolder(await put('file.txt', ''))).rejects.toThrow('expected a folder, found a file');
