@@ -1,0 +1,48 @@
+import { describe, expect, it } from 'vitest';
+import { camelKeys, decoderCases, goldenModel } from '../../../test/golden/decoders.ts';
+import { tensor } from '../../tensor/index.ts';
+import { AutoModelForCausalLM } from '../auto.ts';
+import type { PreTrainedModel } from '../pretrained-model.ts';
+import { GenerativeModel } from './generative.ts';
+import type { GenerationOptions } from './options.ts';
+
+/** Texts up to their end, so that what follows it does not matter. */
+async function texts(
+  ids: { data(): Promise<ArrayLike<number>>; shape: readonly number[] },
+  from: number,
+  eos: unknown,
+) {
+  const data = Array.from(await ids.data());
+  const [rows, length] = ids.shape;
+  const ends = (id: number) => id === eos || (Array.isArray(eos) && eos.includes(id));
+  return Array.from({ length: rows }, (_, i) => {
+    const row = data.slice(i * length, (i + 1) * length);
+    const end = row.findIndex((id, at) => at >= from && ends(id));
+    return end < 0 ? row : row.slice(0, end + 1);
+  });
+}
+
+function writer(model: PreTrainedModel): GenerativeModel {
+  if (!(model instanceof GenerativeModel)) throw new Error('the model does not generate');
+  return model;
+}
+
+describe.each(['gpt2'])('%s writes what transformers writes', (family) => {
+  const own = decoderCases('generate').filter((c) => c.model === `${family} writer`);
+  it.each(own.map((c) => [c.name, c] as const))('%s', async (_, c) => {
+    const model = writer(await goldenModel(`${family} writer`, AutoModelForCausalLM));
+    const { input_ids: ids, attention_mask: mask } = c.inputs;
+    const shape = ids.shape;
+    const inputIds = tensor(ids.data, { shape, dtype: 'int64' });
+    const attentionMask = tensor(mask.data, { shape, dtype: 'int64' });
+    const options = camelKeys(c.options) as GenerationOptions;
+    const from = family === 't5' ? 1 : shape[1];
+    const expected = await texts({ data: async () => c.output.data, shape: c.output.shape }, from, options.eosTokenId);
+    for (const useCache of [true, false]) {
+      const out = await model.generate(inputIds, { ...options, attentionMask, useCache });
+      expect(out.dtype).toBe('int64');
+      expect(await texts(out, from, options.eosTokenId), `cache ${useCache}`).toEqual(expected);
+      if (!options.numBeams) expect(Array.from(await out.data())).toEqual(Array.from(c.output.data));
+    }
+  });
+});

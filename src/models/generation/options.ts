@@ -1,0 +1,118 @@
+/** @file What generate() takes, checked. */
+import { ArgumentError } from '../../ir/errors.ts';
+import { Random } from '../../ir/random.ts';
+import { nextStream, type Tensor } from '../../tensor/index.ts';
+import type { PretrainedConfig } from '../config.ts';
+
+/** How tokens are chosen; names, meaning and defaults of transformers.GenerationConfig. */
+export interface GenerationOptions {
+  /** Tokens to append at most; default 20. */
+  maxNewTokens?: number;
+  /** Tokens before which no end is allowed; default 0. */
+  minNewTokens?: number;
+  /** Draw tokens at random by their probabilities instead of taking the most likely one. */
+  doSample?: boolean;
+  /** Sampling: logits are divided by it; below 1 is bolder, above 1 more varied. */
+  temperature?: number;
+  /** Sampling: only the most likely so many tokens; default 50, 0 for all. */
+  topK?: number;
+  /** Sampling: only the most likely tokens whose probabilities add up to it; default 1, all. */
+  topP?: number;
+  /** Above 1 makes tokens that were there before, also in the prompt, less likely (Keskar et al. 2019). */
+  repetitionPenalty?: number;
+  /** Beam search with so many beams; default 1, none. */
+  numBeams?: number;
+  /** Beam search: scores are divided by length ** lengthPenalty, so above 0 favours longer texts. */
+  lengthPenalty?: number;
+  /** Beam search: end as soon as there are numBeams complete texts (true), when better ones are unlikely (false), or impossible ('never'). */
+  earlyStopping?: boolean | 'never';
+  /** Tokens that end a text; default the config's, null for none. */
+  eosTokenId?: number | readonly number[] | null;
+  /** What follows the end of the shorter texts of a batch; default the config's, else the first end token. */
+  padTokenId?: number | null;
+  /** Seed of sampling; by default the next of the global generator's streams (`manualSeed`). */
+  seed?: number;
+  /** Ends early: what there is by then is returned. */
+  stop?: AbortSignal;
+  /** 1 at the prompt's tokens, 0 at padding; int64 [batch, sequence]. Default: by padTokenId. */
+  attentionMask?: Tensor;
+  /** Keep keys and values of earlier tokens instead of computing them again; default true. */
+  useCache?: boolean;
+}
+
+/** Options with everything filled in. @internal */
+export interface GenerationPlan {
+  readonly maxNewTokens: number;
+  readonly minNewTokens: number;
+  readonly doSample: boolean;
+  readonly temperature: number;
+  readonly topK: number;
+  readonly topP: number;
+  readonly repetitionPenalty: number;
+  readonly numBeams: number;
+  readonly lengthPenalty: number;
+  readonly earlyStopping: boolean | 'never';
+  readonly eos: readonly number[];
+  /** Undefined where neither padding nor an end is known. */
+  readonly pad: number | undefined;
+  readonly random: Random;
+  readonly stop: AbortSignal | undefined;
+  readonly useCache: boolean;
+}
+
+function check(ok: boolean, name: string, expected: string, found: unknown): void {
+  if (!ok) throw new ArgumentError(`generate: ${name} must be ${expected}, found ${String(found)}`);
+}
+
+const isCount = (n: number, least: number) => Number.isSafeInteger(n) && n >= least;
+
+/** @throws ArgumentError naming the option, what was expected and what was found. */
+export function planGeneration(
+  options: GenerationOptions,
+  config: PretrainedConfig,
+  vocabSize: number,
+): GenerationPlan {
+  const { maxNewTokens = 20, minNewTokens = 0, temperature = 1, topK = 50, topP = 1 } = options;
+  const { repetitionPenalty = 1, numBeams = 1, lengthPenalty = 1, earlyStopping = false, stop, seed } = options;
+  check(isCount(maxNewTokens, 1), 'maxNewTokens', 'a whole number of at least 1', maxNewTokens);
+  check(
+    isCount(minNewTokens, 0) && minNewTokens <= maxNewTokens,
+    'minNewTokens',
+    `a whole number from 0 to maxNewTokens (${maxNewTokens})`,
+    minNewTokens,
+  );
+  check(temperature > 0 && Number.isFinite(temperature), 'temperature', 'above 0', temperature);
+  check(isCount(topK, 0), 'topK', 'a whole number, 0 for all tokens', topK);
+  check(topP > 0 && topP <= 1, 'topP', 'above 0 and at most 1', topP);
+  check(repetitionPenalty > 0, 'repetitionPenalty', 'above 0', repetitionPenalty);
+  check(isCount(numBeams, 1), 'numBeams', 'a whole number of at least 1', numBeams);
+  check(Number.isFinite(lengthPenalty), 'lengthPenalty', 'a number', lengthPenalty);
+  check(
+    typeof earlyStopping === 'boolean' || earlyStopping === 'never',
+    'earlyStopping',
+    "true, false or 'never'",
+    earlyStopping,
+  );
+  const eosGiven = options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId;
+  const eos = eosGiven == null ? [] : typeof eosGiven === 'number' ? [eosGiven] : [...eosGiven];
+  const padGiven = options.padTokenId === undefined ? config.padTokenId : options.padTokenId;
+  for (const [name, id] of [...eos.map((id) => ['eosTokenId', id] as const), ['padTokenId', padGiven] as const])
+    if (id != null) check(isCount(id, 0) && id < vocabSize, name, `one of the vocabulary's ${vocabSize} tokens`, id);
+  return {
+    maxNewTokens,
+    minNewTokens,
+    doSample: options.doSample ?? false,
+    temperature,
+    topK,
+    topP,
+    repetitionPenalty,
+    numBeams,
+    lengthPenalty,
+    earlyStopping,
+    eos,
+    pad: padGiven ?? eos[0],
+    random: seed === undefined ? nextStream() : new Random(seed),
+    stop,
+    useCache: options.useCache ?? true,
+  };
+}
