@@ -63,7 +63,7 @@ describe('out of range', () => {
     const pick = compile((i) => indexSelect(x, 1, i.mul(1)));
     expect(await (await pick(int([2]))).array()).toEqual([[2], [5]]);
     expect((await failure(async () => await pick(int([3])))).message).toContain(
-      'index 3 is out of range: expected -3 to 2',
+      'index 3 at position 0 is out of range',
     );
   });
 });
