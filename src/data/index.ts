@@ -30,6 +30,14 @@ export {
 } from './prepare/columns.ts';
 export { type ChannelStatistics, channelStatistics, MinMax, type ScalerJSON, Standardizer } from './prepare/scale.ts';
 export {
+  inspectSound,
+  type PrepareSoundOptions,
+  prepareSound,
+  type SoundLimits,
+  type SoundProblem,
+  type SoundReport,
+} from './prepare/sound.ts';
+export {
   type EncodedTable,
   TableEncoder,
   type TableEncoderJSON,

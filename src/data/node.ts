@@ -7,6 +7,7 @@ export {
   readJsonl,
   readNpy,
   readNpz,
+  readTar,
   readWav,
   streamJsonl,
 } from './readers/arrays.ts';

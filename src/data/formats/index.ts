@@ -6,4 +6,5 @@ export { parseIdx } from './idx.ts';
 export { type JsonlOptions, jsonlFromBytes, jsonlFromText, parseJsonl } from './jsonl.ts';
 export { parseNpy, parseNpz } from './npy.ts';
 export { type ParquetOptions, type ParquetRow, parseParquet } from './parquet.ts';
+export { parseTar, type TarEntry } from './tar.ts';
 export { parseWav, type Sound, type WavOptions } from './wav.ts';

@@ -1,4 +1,4 @@
-/** @file Files that hold arrays or records: IDX, CIFAR, NumPy, WAV, JSON lines. */
+/** @file Files that hold arrays or records: IDX, CIFAR, NumPy, WAV, tar, JSON lines. */
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import type { ReadOptions } from '../formats/bytes.ts';
@@ -6,11 +6,17 @@ import { type LabelledImages, parseCifar10, parseCifar100 } from '../formats/cif
 import { parseIdx } from '../formats/idx.ts';
 import { type JsonlOptions, jsonlFromBytes } from '../formats/jsonl.ts';
 import { parseNpy, parseNpz } from '../formats/npy.ts';
+import { parseTar, type TarEntry } from '../formats/tar.ts';
 import { parseWav, type Sound, type WavOptions } from '../formats/wav.ts';
 import { StreamDataset } from '../stream.ts';
 import { readFileBytes, streamFile } from './files.ts';
 
 const named = <O extends ReadOptions>(path: string, options: O): O => ({ name: path, ...options });
+
+/** The files in a tar archive, gzip or not; see `parseTar`. */
+export async function readTar(path: string, options: ReadOptions = {}): Promise<TarEntry[]> {
+  return parseTar(await readFileBytes(path, options), named(path, options));
+}
 
 /** The array of an IDX file, gzip or not (MNIST: images [N, 28, 28] uint8, labels [N] uint8). */
 export async function readIdx(path: string, options: ReadOptions = {}): Promise<NDArray> {

@@ -1,4 +1,5 @@
-/** @file Image and batch transforms (torchvision's names in camelCase). */
+/** @file Transforms of images (torchvision's names in camelCase), batches and sounds. */
+export { type AudioTransform, addNoise, randomGain, randomShift, randomStretch, trimSilence } from './audio.ts';
 export {
   adjustBrightness,
   adjustContrast,
