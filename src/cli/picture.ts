@@ -49,7 +49,7 @@ export async function drawReport(
     /** 'test' or 'validation'. */
     part: string;
     history: readonly Logs[];
-    data: LabelledData;
+    data: Pick<LabelledData, 'labels'>;
     score: Score;
     classes: readonly string[];
   },

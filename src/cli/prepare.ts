@@ -7,7 +7,7 @@ import { didYouMean, UsageError } from './problem.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Words for the task that a person may type. */
-export const taskWords = ['auto', ...tasks, 'table'] as const;
+export const taskWords = ['auto', ...tasks, 'table', 'text-classification'] as const;
 export type TaskWord = (typeof taskWords)[number];
 
 /** What decides how data are prepared. */

@@ -1,12 +1,21 @@
 /** @file What goes wrong at the terminal: errors of use, suggestions, and how an error is told. */
 import { ArgumentError, GradusError } from '../ir/errors.ts';
-import { hasColor } from './terminal.ts';
+import { hasColor, shellWord } from './terminal.ts';
 
 /** Something the user typed or pointed at is not right; the message says how to mend it. */
 export class UsageError extends ArgumentError {}
 
 /** Ctrl-C stopped a command that has kept its work; the message says how to go on. */
 export class Interrupted extends GradusError {}
+
+/** What to tell of a training that Ctrl-C has stopped. */
+export function interruptedRun(folder: string, error: Error): Interrupted {
+  const step = /step (\d+)/.exec(error.message)?.[1] ?? '?';
+  return new Interrupted(
+    `interrupted after step ${step}; its checkpoint is kept. Go on with:\n  npx gradus train --resume --out ${shellWord(folder)}`,
+    { cause: error },
+  );
+}
 
 /** Number of single-character changes between two words (Levenshtein). */
 function distance(a: string, b: string): number {
@@ -55,3 +64,12 @@ export function tellError(error: unknown, debug: boolean): void {
 }
 
 const hasCode = (error: Error): boolean => 'code' in error && typeof error.code === 'string';
+
+/** The option of a flag: `batchSize` is typed `--batch-size`. */
+export const dashed = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
+/** @throws UsageError naming the options among `given` that do not belong here. */
+export function refuseOptions(given: readonly string[], refused: readonly string[], why: string): void {
+  const found = given.filter((name) => refused.includes(name));
+  if (found.length > 0) throw new UsageError(`${found.map(dashed).join(', ')} ${why}`);
+}

@@ -28,7 +28,7 @@ function typed(command: Command): string[] {
 
 function trainCommand(args: readonly string[]): Command {
   const command = new Command('train')
-    .summary('train a model on images or a table')
+    .summary('train a model on images, a table or texts')
     .description(
       `Trains a model on your data, tests it on samples it has not seen, and keeps all in a folder.
 
@@ -37,23 +37,36 @@ The task is decided by the data unless you name it:
                            IDX files (MNIST), CIFAR-10 binary files, NumPy .npz with train_images, train_labels
   tabular-classification   CSV, TSV, JSON lines, Parquet (also .gz); --target names the column to predict
   tabular-regression       the same with a number as target
-  table                    one of the two above, decided by the target`,
+  table                    one of the two above, decided by the target
+  text-classification      CSV, TSV, JSON lines, Parquet with a column of texts and one of classes, or a data set
+                           of the Hugging Face hub; fine-tunes the pretrained model that --model names`,
     )
     .argument('[task]', 'what to learn', 'auto')
     .option('-d, --data <path>', 'file or folder to learn from')
     .option('-t, --target <column>', 'table: the column to predict')
     .option('-o, --out <folder>', 'where to keep the run (default: runs/<name of the data>)')
-    .option('-e, --epochs <n>', 'passes over the data (default: 10 for images, 100 for tables)', whole(1))
+    .option('-e, --epochs <n>', 'passes over the data (default: 10 for images, 100 for tables, 3 for texts)', whole(1))
     .option(
       '-b, --batch-size <n>',
-      'samples per step (default: 64 for images, 32 for tables; fewer for small data)',
+      'samples per step (default: 64 for images, 32 for tables, fewer for small data; 16 for texts)',
       whole(1),
     )
-    .option('--lr <rate>', 'highest learning rate (default: 0.003 for images, 0.002 for tables)', positive())
+    .option(
+      '--lr <rate>',
+      'highest learning rate (default: 0.003 for images, 0.002 for tables, 0.00005 for texts)',
+      positive(),
+    )
     .option('--optimizer <name>', 'adamw, adam, nadam, radam, sgd, rmsprop, adagrad, lion, lamb', 'adamw')
-    .option('--schedule <name>', 'of the learning rate: onecycle, cosine, constant (default: onecycle)')
-    .option('--weight-decay <x>', 'pull of the weights towards 0 (default: 0.01 for adamw)', positive({ zero: true }))
-    .option('--clip <norm>', 'upper bound of the norm of the gradients', positive())
+    .option(
+      '--schedule <name>',
+      'of the learning rate: onecycle, cosine, constant (default: onecycle); for texts linear, cosine, constant',
+    )
+    .option(
+      '--weight-decay <x>',
+      'pull of the weights towards 0 (default: 0.01 for adamw and texts)',
+      positive({ zero: true }),
+    )
+    .option('--clip <norm>', 'upper bound of the norm of the gradients (default: 1 for texts)', positive())
     .option(
       '--patience <epochs>',
       'stop when validation has not improved for so long; 0: never (default: 15 for tables)',
@@ -85,7 +98,24 @@ The task is decided by the data unless you name it:
     )
     .option(
       '--model <file>',
-      'a model of your own: a .ts or .js file whose default export is a Module class, or (info) => Module',
+      'a model of your own: a .ts or .js file whose default export is a Module class, or (info) => Module; for texts a pretrained model: its folder or its name on the Hugging Face hub',
+    )
+    .option('--train <path>', 'texts: the file to learn from (as --data)')
+    .option('--dataset <name>', 'texts: a data set of the Hugging Face hub, such as stanfordnlp/imdb')
+    .option('--text <column>', 'texts: the column of texts (default: text, sentence, review, ...)')
+    .option('--label <column>', 'texts: the column of classes (default: label, class, category, ...)')
+    .option('--labels <names>', 'texts: names for the classes 0, 1, ...: negative,positive', names)
+    .option('--max-length <tokens>', 'texts: tokens that are read; the rest is cut off (default: 256)', whole(3))
+    .option(
+      '--warmup <n>',
+      'texts: share (below 1) or number of steps in which the rate grows (default: 0.1)',
+      positive({ zero: true }),
+    )
+    .option('--accumulate <n>', 'texts: batches whose gradients are averaged for each step (default: 1)', whole(1))
+    .option(
+      '--freeze <names>',
+      'texts: parameters that are not trained, a,b,c: a name and all below it, or with * (bert.encoder.layer.0.*)',
+      names,
     )
     .option('--hidden <widths>', 'table: widths of the hidden layers, such as 64,32', widths)
     .option('--width <n>', 'images: channels of the first block (default: 32)', whole(1))
@@ -106,6 +136,7 @@ Examples:
   gradus train tabular-regression --data houses.csv --target price --hidden 128,64
   gradus train --data mnist/ --limit 5000 --epochs 3           # IDX files
   gradus train --data cifar-10-batches-bin/ --model net.ts
+  gradus train text-classification --model sentence-transformers/all-MiniLM-L6-v2 --train reviews.csv --test 0.2
   gradus train --resume --out runs/pets                        # after Ctrl-C
 
 Ctrl-C saves a checkpoint and ends with code 130.`,
@@ -126,6 +157,8 @@ function evaluateCommand(): Command {
     )
     .argument('<run>', 'folder of the run')
     .option('-d, --data <path>', 'file or folder to judge it on (default: the test part that training held out)')
+    .option('--text <column>', 'texts: the column of texts (default: as in training)')
+    .option('--label <column>', 'texts: the column of classes (default: as in training)')
     .option('--limit <n>', 'use at most n samples', whole(1))
     .option('--mistakes <n>', 'list the n most confident wrong answers', whole(1))
     .option('--strict', 'make errors of warnings: unreadable images, categories not seen in training')
@@ -136,7 +169,8 @@ function evaluateCommand(): Command {
 Examples:
   gradus evaluate runs/pets
   gradus evaluate runs/pets --data more-pets/ --mistakes 10
-  gradus evaluate runs/churn --data held-out.csv --json`,
+  gradus evaluate runs/churn --data held-out.csv --json
+  gradus evaluate runs/imdb --data other.csv --text review --label sentiment`,
   );
   return command.action(async (run: string, flags: EvaluateFlags) => {
     const { evaluate } = await import('./commands/evaluate.ts');
@@ -146,13 +180,15 @@ Examples:
 
 function predictCommand(): Command {
   const command = new Command('predict')
-    .summary('ask a kept model about new images or rows')
+    .summary('ask a kept model about new images, rows or texts')
     .description(
       `Says what the model of a run makes of new inputs: image files or folders of them for a model of images;
-CSV, TSV, JSON lines or Parquet files, or rows typed as JSON, for a model of tables.`,
+CSV, TSV, JSON lines or Parquet files, or rows typed as JSON, for a model of tables;
+texts, files of them (tables, or .txt with one per line) or - for stdin, for a model of texts.`,
     )
     .argument('<run>', 'folder of the run')
-    .argument('<input...>', 'images, folders, tables, or rows as JSON')
+    .argument('<input...>', 'images, folders, tables, rows as JSON, or texts')
+    .option('--text <column>', 'texts: the column of texts in a table (default: text, sentence, review, ...)')
     .option('--top <k>', 'classes to show with their probabilities', whole(1), 3)
     .option('-o, --out <file>', 'write to a .csv or .jsonl file (csv: the rows with the prediction added)')
     .option('--strict', 'make errors of warnings: unreadable images, categories not seen in training')
@@ -163,7 +199,8 @@ CSV, TSV, JSON lines or Parquet files, or rows typed as JSON, for a model of tab
 Examples:
   gradus predict runs/pets photo.jpg holiday/
   gradus predict runs/churn customers.csv --out answers.csv
-  gradus predict runs/churn '{"age": 41, "plan": "basic"}' --json   # one JSON object per line`,
+  gradus predict runs/churn '{"age": 41, "plan": "basic"}' --json   # one JSON object per line
+  gradus predict runs/imdb "A slow start, but the last hour is magnificent."`,
   );
   return command.action(async (run: string, inputs: string[], flags: PredictFlags) => {
     const { predict } = await import('./commands/predict.ts');

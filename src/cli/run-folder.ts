@@ -57,24 +57,38 @@ const runRecord = z.object({
 export type RunRecord = z.infer<typeof runRecord>;
 
 const file = 'run.json';
+/** Encoders of tables with many categories are long. */
+const maxRecord = 500_000_000;
 
-export async function writeRun(folder: string, record: RunRecord): Promise<void> {
+/** Writes run.json. */
+export async function writeRun(folder: string, record: object): Promise<void> {
   await writeFileAtomic(join(folder, file), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** The task that a folder's run.json names, whatever else it says; undefined without one. */
+export async function taskOfRun(folder: string): Promise<string | undefined> {
+  const bytes = await readFileBounded(join(folder, file), maxRecord).catch(() => undefined);
+  return bytes && /^\s*"task"\s*:\s*"([\w-]+)"/m.exec(new TextDecoder().decode(bytes))?.[1];
 }
 
 /** Reads the record of a run. @throws UsageError where the folder is none, naming what is wrong. */
 export async function readRun(folder: string): Promise<RunRecord> {
+  return await readRecord(folder, runRecord);
+}
+
+/** Reads run.json as records of a kind have it. @throws as readRun. */
+export async function readRecord<T>(folder: string, schema: z.ZodType<T>): Promise<T> {
   if ((await checkExists(folder)) === 'file') throw new UsageError(`${folder} is a file; give the folder of a run`);
   const path = join(folder, file);
   if (!(await isThere(path)))
     throw new UsageError(`${folder} is no run: it has no ${file}; give the folder that 'gradus train' named as kept`);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(await readFileBounded(path, 500_000_000)));
+    json = JSON.parse(new TextDecoder().decode(await readFileBounded(path, maxRecord)));
   } catch (cause) {
     throw new UsageError(`${path} is not JSON: ${(cause as Error).message}`, { cause });
   }
-  const parsed = runRecord.safeParse(json);
+  const parsed = schema.safeParse(json);
   if (!parsed.success)
     throw new UsageError(`${path} is damaged or of another version:\n${z.prettifyError(parsed.error)}`);
   return parsed.data;
@@ -93,6 +107,12 @@ const isOwn = (name: string): boolean =>
     name,
   );
 
+/** What a pretrained model's folder has besides; such a folder is a run's only if run.json says so. */
+const isModels = (name: string): boolean =>
+  /^(config\.json|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json|vocab\.(txt|json)|merges\.txt|spiece\.model|onnx)$/.test(
+    name,
+  );
+
 /**
  * Looks whether a new run can be kept in a folder; nothing is changed yet.
  * @throws UsageError for a folder that holds a run (unless `overwrite`) or other files, or that cannot be written to.
@@ -101,7 +121,8 @@ export async function checkRunFolder(folder: string, overwrite: boolean): Promis
   if (await isThere(folder)) {
     if ((await checkExists(folder)) === 'file') throw new UsageError(`--out ${folder} is a file; give a folder`);
     const names = await readdir(folder);
-    const foreign = names.filter((name) => !isOwn(name));
+    const isRun = names.includes(file);
+    const foreign = names.filter((name) => !isOwn(name) && !(isRun && isModels(name)));
     if (names.includes(file) && !overwrite)
       throw new UsageError(
         `${folder} holds a run already. Go on with it: --resume; replace it: --overwrite; keep it: another --out`,
@@ -129,8 +150,10 @@ const cannotWrite = (folder: string, cause: NodeJS.ErrnoException): UsageError =
 export async function makeRunFolder(folder: string): Promise<void> {
   try {
     await makeFolder(resolve(folder));
-    for (const name of await readdir(folder))
-      if (isOwn(name)) await rm(join(folder, name), { recursive: true, force: true });
+    const names = await readdir(folder);
+    const isRun = names.includes(file);
+    for (const name of names)
+      if (isOwn(name) || (isRun && isModels(name))) await rm(join(folder, name), { recursive: true, force: true });
   } catch (cause) {
     throw cannotWrite(folder, cause as NodeJS.ErrnoException);
   }

@@ -103,7 +103,8 @@ function judgeNumbers({ data, samples }: Outputs, labels: ArrayLike<number>) {
   return { metrics: measure([rmse(), mae(), r2()], output, target), matrix: undefined, mistakes: [] };
 }
 
-function judgeClasses(outputs: Outputs, labels: ArrayLike<number>, classes: readonly string[]) {
+/** Judges scores of classes. */
+export function judgeClasses(outputs: Outputs, labels: ArrayLike<number>, classes: readonly string[]) {
   const { data, samples, width } = outputs;
   const output: NDArray = { data, shape: [samples, width], dtype: 'float32' };
   const target: NDArray = { data: Float64Array.from(labels), shape: [samples], dtype: 'int64' };

@@ -29,7 +29,8 @@ import type { Terminal } from './terminal.ts';
 export const optimizers = ['adamw', 'adam', 'nadam', 'radam', 'sgd', 'rmsprop', 'adagrad', 'lion', 'lamb'] as const;
 export const schedules = ['onecycle', 'cosine', 'constant'] as const;
 
-type Factory = (params: Iterable<Tensor>) => optim.Optimizer;
+type Group = { readonly params: Iterable<Tensor>; readonly weightDecay: number };
+type Factory = (params: Iterable<Tensor> | Iterable<Group>) => optim.Optimizer;
 type Hyper = { readonly lr: number; readonly weightDecay: number };
 
 const factories: Record<(typeof optimizers)[number], (hyper: Hyper) => Factory> = {
@@ -44,7 +45,8 @@ const factories: Record<(typeof optimizers)[number], (hyper: Hyper) => Factory> 
   lamb: (hyper) => optim.lamb(hyper),
 };
 
-function optimizerOf({ optimizer, lr, weightDecay }: TrainOptions): Factory {
+/** The optimiser of that name; it waits for its parameters. */
+export function optimizerOf({ optimizer, lr, weightDecay }: Hyper & { readonly optimizer: string }): Factory {
   return factories[oneOf('optimizer', optimizer, optimizers)]({ lr, weightDecay });
 }
 
@@ -63,7 +65,7 @@ function scheduleOf({ schedule, lr }: TrainOptions) {
 }
 
 /** Weight of each class in the loss, so that all classes together count the same. */
-function classWeights(labels: ArrayLike<number>, classes: number): Tensor {
+export function classWeights(labels: ArrayLike<number>, classes: number): Tensor {
   const counts = countClasses(labels, classes);
   const there = counts.filter((n) => n > 0).length;
   return tensor(counts.map((n) => (n === 0 ? 0 : labels.length / (there * n))));

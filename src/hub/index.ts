@@ -10,6 +10,7 @@ export {
   saveSafetensors,
   writeSafetensors,
 } from '../train/safetensors.ts';
+export { type DatasetFiles, type DatasetOptions, datasetFiles } from './dataset.ts';
 export * from './onnx/index.ts';
 export { loadModel, saveModel } from './save-model.ts';
 export * from './tokenizer/index.ts';

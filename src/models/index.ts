@@ -2,6 +2,26 @@
 export * from './auto.ts';
 export * from './bert/index.ts';
 export type { PretrainedConfig } from './config.ts';
+export { decayGroups } from './decay-groups.ts';
 export * from './gpt2/index.ts';
 export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
 export { PreTrainedModel } from './pretrained-model.ts';
+export { exportTransformer, saveForInference } from './save-for-inference.ts';
+export {
+  type ClassifyOptions,
+  checkVocabulary,
+  type LabelScore,
+  longestInput,
+  TextClassifier,
+} from './text-classification.ts';
+export {
+  type LengthStatistics,
+  paddingShare,
+  type TextBatch,
+  type TextLoaderOptions,
+  type TokenizedText,
+  TokenizedTexts,
+  type TokenizeOptions,
+  textLoader,
+  tokenizeTexts,
+} from './tokenized-texts.ts';

@@ -18,10 +18,11 @@ describe('help', () => {
         -h, --help                          display help for command
 
       Commands:
-        train [options] [task]              train a model on images or a table
+        train [options] [task]              train a model on images, a table or texts
         evaluate [options] <run>            judge a kept model on data with known
                                             answers
-        predict [options] <run> <input...>  ask a kept model about new images or rows
+        predict [options] <run> <input...>  ask a kept model about new images, rows or
+                                            texts
         inspect [options] <path>            look into a model file, a run or data
         help [command]                      display help for command
 

@@ -6,11 +6,14 @@ import { type Kept, openRun } from '../kept.ts';
 import { UsageError } from '../problem.ts';
 import { formatMetric, type Score, score, showScore } from '../score.ts';
 import { count, formatTable, printable, Terminal } from '../terminal.ts';
+import { isTextModel } from '../text/record.ts';
 import { evaluationBatch } from '../training.ts';
 import { requestOfRun } from './train.ts';
 
 export interface EvaluateFlags {
   data?: string;
+  text?: string;
+  label?: string;
   limit?: number;
   mistakes?: number;
   device: string;
@@ -21,6 +24,10 @@ export interface EvaluateFlags {
 
 export async function evaluate(run: string, flags: EvaluateFlags): Promise<void> {
   const terminal = new Terminal(flags);
+  if (await isTextModel(run)) {
+    const { evaluateTexts } = await import('../text/evaluate.ts');
+    return await evaluateTexts(run, flags, terminal);
+  }
   const kept = await openRun(run, flags.device);
   const { data, name } =
     flags.data === undefined ? await ownTest(kept, terminal) : await given(kept, flags.data, flags, terminal);

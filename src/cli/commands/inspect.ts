@@ -9,9 +9,10 @@ import { countClasses } from '../data/split.ts';
 import { columnsOf, readTable } from '../data/tables.ts';
 import { describeModel } from '../models.ts';
 import { UsageError } from '../problem.ts';
-import { isThere, readRun } from '../run-folder.ts';
+import { isThere, readRun, taskOfRun } from '../run-folder.ts';
 import { formatMetric } from '../score.ts';
 import { count, formatTable, printable, Terminal } from '../terminal.ts';
+import { textTask } from '../text/record.ts';
 
 export interface InspectFlags {
   all?: boolean;
@@ -32,7 +33,11 @@ export async function inspect(path: string, flags: InspectFlags): Promise<void> 
 
 async function look(path: string, all: boolean, terminal: Terminal): Promise<Finding> {
   const kind = await checkExists(path);
-  if (kind === 'folder' && (await isThere(join(path, 'run.json')))) return await lookAtRun(path, terminal);
+  if (kind === 'folder' && (await isThere(join(path, 'run.json')))) {
+    if ((await taskOfRun(path)) !== textTask) return await lookAtRun(path, terminal);
+    const { lookAtTextRun } = await import('../text/inspect.ts');
+    return await lookAtTextRun(path, terminal);
+  }
   if (kind === 'file' && /\.onnx$/i.test(path)) return await lookAtOnnx(path, all);
   if (kind === 'file' && /\.safetensors$/i.test(path)) return await lookAtSafetensors(path, all);
   if (kind === 'file' && /\.(pt|pth|pkl|ckpt)$/i.test(path))

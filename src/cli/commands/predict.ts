@@ -5,20 +5,22 @@ import type { TableRow } from '../../data/index.ts';
 import { readImage } from '../../data/node.ts';
 import { FormatError } from '../../ir/errors.ts';
 import { type NDArray, sliceRow } from '../../ir/ndarray.ts';
-import { writeFileAtomic } from '../../train/files.ts';
+import { type Answer, checkAnswersFile, giveAnswers } from '../answers.ts';
 import { checkExists, imageExtensions } from '../data/detect.ts';
 import { tellUnreadable } from '../data/images.ts';
 import { normalized, toPixels } from '../data/pixels.ts';
 import type { ImageCode } from '../data/prepared.ts';
-import { asRows, checkRows, columnsOf, readTable } from '../data/tables.ts';
+import { asRows, checkRows, readTable } from '../data/tables.ts';
 import { type Kept, openRun } from '../kept.ts';
 import { UsageError } from '../problem.ts';
 import { type Outputs, outputsOf, probabilities } from '../score.ts';
-import { formatTable, printable, Terminal } from '../terminal.ts';
+import { printable, Terminal } from '../terminal.ts';
+import { isTextModel } from '../text/record.ts';
 import { evaluationBatch } from '../training.ts';
 
 export interface PredictFlags {
   top: number;
+  text?: string;
   out?: string;
   device: string;
   strict?: boolean;
@@ -33,20 +35,15 @@ interface Item {
   readonly row?: TableRow;
 }
 
-interface Answer {
-  readonly input: string;
-  /** Class name or number. */
-  readonly prediction: string | number;
-  /** Classes with their probabilities, the most probable first. */
-  readonly top?: readonly { readonly class: string; readonly probability: number }[];
-}
-
 export async function predict(run: string, inputs: readonly string[], flags: PredictFlags): Promise<void> {
   const terminal = new Terminal(flags);
+  if (await isTextModel(run)) {
+    const { predictTexts } = await import('../text/predict.ts');
+    return await predictTexts(run, inputs, flags, terminal);
+  }
   const kept = await openRun(run, flags.device);
   const { preprocess } = kept.record;
-  if (flags.out !== undefined && !/\.(csv|jsonl)$/i.test(flags.out))
-    throw new UsageError(`--out ${flags.out}: expected a name that ends in .csv or .jsonl`);
+  checkAnswersFile(flags.out);
   let answers: Answer[];
   let rows: readonly TableRow[] | undefined;
   if (preprocess.kind === 'image') answers = await predictImages(kept, preprocess, inputs, flags, terminal);
@@ -55,49 +52,7 @@ export async function predict(run: string, inputs: readonly string[], flags: Pre
     rows = items.map(({ row }) => row ?? {});
     answers = await predictRows(kept, items, rows, flags, terminal);
   }
-  if (flags.out !== undefined) {
-    await writeFileAtomic(flags.out, /\.csv$/i.test(flags.out) ? toCsv(answers, rows) : toJsonl(answers));
-    terminal.say(`${answers.length} predictions written to ${flags.out}`);
-    return;
-  }
-  if (flags.json) process.stdout.write(toJsonl(answers));
-  else process.stdout.write(`${asText(answers)}\n`);
-}
-
-function asText(answers: readonly Answer[]): string {
-  const rest = Math.max(0, ...answers.map(({ top }) => (top?.length ?? 1) - 1));
-  const head = ['input', 'prediction', ...(answers[0]?.top ? ['probability'] : []), ...(rest ? ['then'] : [])];
-  const lines = answers.map(({ input, prediction, top }) => [
-    printable(input, 60),
-    typeof prediction === 'number' ? Number(prediction.toPrecision(6)) : printable(prediction, 40),
-    ...(top ? [top[0].probability.toFixed(3)] : []),
-    ...(rest && top
-      ? [
-          top
-            .slice(1)
-            .map((t) => `${printable(t.class, 20)} ${t.probability.toFixed(3)}`)
-            .join(', '),
-        ]
-      : []),
-  ]);
-  return formatTable(head, lines);
-}
-
-const toJsonl = (answers: readonly Answer[]): string => answers.map((answer) => `${JSON.stringify(answer)}\n`).join('');
-
-/** Rows as they came with the prediction behind them; for images the path and the prediction. */
-function toCsv(answers: readonly Answer[], rows: readonly TableRow[] | undefined): string {
-  const columns = rows ? columnsOf(rows) : ['input'];
-  const cell = (value: unknown): string => {
-    const text = value === null || value === undefined ? '' : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
-  const extra = answers.some(({ top }) => top) ? ['prediction', 'probability'] : ['prediction'];
-  const lines = answers.map((answer, i) => {
-    const own = rows ? columns.map((name) => rows[i][name]) : [answer.input];
-    return [...own, answer.prediction, ...(answer.top ? [answer.top[0].probability.toFixed(6)] : [])];
-  });
-  return [[...columns, ...extra], ...lines].map((line) => `${line.map(cell).join(',')}\n`).join('');
+  await giveAnswers(answers, rows, flags, terminal);
 }
 
 /** Answers out of the model's outputs. */

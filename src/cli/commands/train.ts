@@ -10,7 +10,7 @@ import { checkModel, modelFile } from '../model-file.ts';
 import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo } from '../models.ts';
 import { drawPreview } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
-import { Interrupted, oneOf, UsageError } from '../problem.ts';
+import { dashed, interruptedRun, oneOf, refuseOptions, UsageError } from '../problem.ts';
 import {
   checkRunFolder,
   freeRunFolder,
@@ -18,15 +18,26 @@ import {
   type RunRecord,
   readRun,
   type TrainOptions,
+  taskOfRun,
 } from '../run-folder.ts';
 import { formatMetric, showScore } from '../score.ts';
 import { count, formatTable, printable, shellWord, someOf, Terminal } from '../terminal.ts';
+import { textTask } from '../text/record.ts';
 import { optimizers, runTraining, schedules, type TrainingResult } from '../training.ts';
 import { packageVersion } from '../version.ts';
 
 /** Options as the parser gives them. */
 export interface TrainFlags {
   data?: string;
+  train?: string;
+  dataset?: string;
+  text?: string;
+  label?: string;
+  labels?: string[];
+  maxLength?: number;
+  freeze?: string[];
+  warmup?: number;
+  accumulate?: number;
   target?: string;
   epochs?: number;
   batchSize?: number;
@@ -69,9 +80,20 @@ export async function train(
 ): Promise<void> {
   const terminal = new Terminal(flags);
   const start = performance.now();
+  const isText = flags.resume
+    ? flags.out !== undefined && (await taskOfRun(flags.out)) === textTask
+    : word === textTask;
+  if (isText) {
+    const { trainTexts } = await import('../text/train.ts');
+    return await trainTexts(flags, { args, given, start }, terminal);
+  }
+  refuseOptions(given, textOnly, `is for ${textTask}`);
   if (flags.resume) await resume(flags, given, terminal, start);
   else await startNew(word, flags, args, terminal, start);
 }
+
+/** Options that only text-classification has. */
+const textOnly = ['train', 'dataset', 'text', 'label', 'labels', 'maxLength', 'freeze', 'warmup', 'accumulate'];
 
 const usual = {
   image: { epochs: 10, batchSize: 64, lr: 3e-3, patience: 0 },
@@ -320,8 +342,6 @@ async function codeOfRun(kept: ModelCode, named: string | undefined): Promise<Mo
   return code;
 }
 
-const dashed = (name: string): string => `--${name.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
-
 async function runAndShow(
   folder: string,
   record: RunRecord,
@@ -338,11 +358,7 @@ async function runAndShow(
     result = await runTraining({ folder, record, prepared, model, resume: resumed }, terminal);
   } catch (error) {
     if (!(error instanceof InterruptedError)) throw error;
-    const step = /step (\d+)/.exec(error.message)?.[1] ?? '?';
-    throw new Interrupted(
-      `interrupted after step ${step}; its checkpoint is kept. Go on with:\n  npx gradus train --resume --out ${shellWord(folder)}`,
-      { cause: error },
-    );
+    throw interruptedRun(folder, error);
   }
   const { fit, part, score, files, onnxProblem } = result;
   if (fit.stopped) terminal.say(`  stopped early: ${fit.stopped}`);

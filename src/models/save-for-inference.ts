@@ -1,0 +1,46 @@
+/** @file A folder with everything that other programs need of a model: weights, configuration, tokenizer, ONNX. */
+import { exportOnnx } from '../hub/onnx/index.ts';
+import type { Tokenizer } from '../hub/tokenizer/index.ts';
+import { fromData } from '../tensor/index.ts';
+import { nodeFiles } from '../train/files.ts';
+import type { PreTrainedModel } from './pretrained-model.ts';
+
+const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+
+/**
+ * Writes a model that reads texts as an ONNX file with the names that exports of Python's transformers have: inputs
+ * `input_ids`, `attention_mask` (and `token_type_ids`, where the tokenizer gives them), int64, of any batch and length.
+ * @throws as exportOnnx.
+ */
+export async function exportTransformer(model: PreTrainedModel, tokenizer: Tokenizer, path: string): Promise<void> {
+  // Two texts, one of them padded: the file is run on them and compared with the model.
+  const [short, long] = tokenizer.encodeBatch(['a', 'a b c d e f'], { padding: 'longest' });
+  const columns: Record<string, readonly (readonly number[])[]> = {
+    input_ids: [short.inputIds, long.inputIds],
+    attention_mask: [short.attentionMask, long.attentionMask],
+    ...(short.tokenTypeIds && long.tokenTypeIds ? { token_type_ids: [short.tokenTypeIds, long.tokenTypeIds] } : {}),
+  };
+  const names = Object.keys(columns);
+  const shape = [2, long.inputIds.length];
+  const inputs = Object.fromEntries(
+    names.map((name) => [camel(name), fromData(Float64Array.from(columns[name].flat()), shape, { dtype: 'int64' })]),
+  );
+  await exportOnnx(model, path, { inputs, inputNames: names, input: ['batch_size', 'sequence_length'] });
+}
+
+/**
+ * Writes a folder that Python's transformers (`from_pretrained(folder)`), transformers.js (`pipeline(task, folder)`) and
+ * any ONNX Runtime open: config.json, model.safetensors, the tokenizer's files, onnx/model.onnx, and model.onnx, which is
+ * the same file under a second name (a hard link; a copy where the file system has no links).
+ * @throws as savePretrained and exportOnnx.
+ */
+export async function saveForInference(model: PreTrainedModel, tokenizer: Tokenizer, folder: string): Promise<void> {
+  const { fs, path } = nodeFiles();
+  await model.savePretrained(folder);
+  await tokenizer.savePretrained(folder);
+  const [kept, second] = [path.join(folder, 'onnx', 'model.onnx'), path.join(folder, 'model.onnx')];
+  await fs.mkdir(path.dirname(kept), { recursive: true });
+  await exportTransformer(model, tokenizer, kept);
+  await fs.rm(second, { force: true });
+  await fs.link(kept, second).catch(async () => await fs.copyFile(kept, second));
+}
