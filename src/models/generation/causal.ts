@@ -7,8 +7,15 @@ import { GenerativeModel, type OpenRun, type PromptBatch } from './generative.ts
 import { bucketLength, floats, int64, int64List, KeyValueMemory } from './memory.ts';
 import type { GenerationPlan } from './options.ts';
 import { borrow, evaluating } from './programs.ts';
+import type { Beginning } from './search.ts';
 
 export type { DecoderShape } from './memory.ts';
+
+/** What decoders without a head give. */
+export interface DecoderOutput {
+  /** [batch, sequence, hidden]. */
+  lastHiddenState: Tensor;
+}
 
 /** What language models and classifiers of texts give. */
 export interface CausalLMOutput {
@@ -25,8 +32,8 @@ export abstract class CausalLM<C extends PretrainedConfig = PretrainedConfig> ex
   /** Logits [rows, vocabulary] after the last of the given tokens [rows, tokens]. @internal */
   abstract nextLogits(inputIds: Tensor, state: DecoderState): Tensor;
 
-  protected override beginnings(prompts: PromptBatch): number[][] {
-    return prompts.ids.map((row) => [...row]);
+  protected override beginnings({ ids, mask }: PromptBatch): Beginning[] {
+    return ids.map((tokens, i) => ({ tokens, padding: mask[i].indexOf(1) }));
   }
 
   protected override openRun(prompts: PromptBatch, beams: number, plan: GenerationPlan): OpenRun {

@@ -27,7 +27,7 @@ function writer(model: PreTrainedModel): GenerativeModel {
   return model;
 }
 
-describe.each(['gpt2'])('%s writes what transformers writes', (family) => {
+describe.each(['gpt2', 'llama'])('%s writes what transformers writes', (family) => {
   const own = decoderCases('generate').filter((c) => c.model === `${family} writer`);
   it.each(own.map((c) => [c.name, c] as const))('%s', async (_, c) => {
     const model = writer(await goldenModel(`${family} writer`, AutoModelForCausalLM));

@@ -5,7 +5,7 @@ import type { PretrainedConfig } from '../config.ts';
 import { PreTrainedModel } from '../pretrained-model.ts';
 import type { DecoderShape } from './memory.ts';
 import { type GenerationOptions, type GenerationPlan, planGeneration } from './options.ts';
-import { type DecodingRun, sampleTokens, searchBeams } from './search.ts';
+import { type Beginning, type DecodingRun, sampleTokens, searchBeams } from './search.ts';
 
 /** Prompts: int64 [batch, sequence], ids of one text, or of several, which may differ in length. */
 export type Prompts =
@@ -35,7 +35,7 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
   protected abstract openRun(prompts: PromptBatch, beams: number, plan: GenerationPlan): OpenRun;
 
   /** Where texts begin: the prompts themselves, or a start token for each. @internal */
-  protected abstract beginnings(prompts: PromptBatch): number[][];
+  protected abstract beginnings(prompts: PromptBatch): Beginning[];
 
   /** Side of shorter prompts that is padded. @internal */
   protected abstract readonly paddingSide: 'left' | 'right';
@@ -57,9 +57,10 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
     const run = this.openRun(batch, plan.numBeams, plan);
     try {
       const { vocabSize } = this.decoderShape;
-      let rows = this.beginnings(batch);
-      if (plan.numBeams > 1) rows = await searchBeams(run, rows, vocabSize, plan);
-      else for await (const _ of sampleTokens(run, rows, vocabSize, plan));
+      const beginnings = this.beginnings(batch);
+      if (plan.numBeams > 1) return padded(await searchBeams(run, beginnings, vocabSize, plan), plan.pad ?? 0);
+      const rows = beginnings.map(({ tokens }) => [...tokens]);
+      for await (const _ of sampleTokens(run, beginnings, rows, vocabSize, plan));
       return padded(rows, plan.pad ?? 0);
     } finally {
       run.close();
@@ -82,8 +83,9 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
       throw new ArgumentError('stream: beam search knows its text at the end only; use generate, or numBeams: 1');
     const run = this.openRun(batch, 1, plan);
     try {
-      const rows = this.beginnings(batch);
-      for await (const [token] of sampleTokens(run, rows, this.decoderShape.vocabSize, plan)) yield token;
+      const beginnings = this.beginnings(batch);
+      const rows = beginnings.map(({ tokens }) => [...tokens]);
+      for await (const [token] of sampleTokens(run, beginnings, rows, this.decoderShape.vocabSize, plan)) yield token;
     } finally {
       run.close();
     }
@@ -97,6 +99,10 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
     batch.ids.forEach((row, i) => {
       if (!batch.mask[i].includes(1))
         throw new ArgumentError(`generate: prompt ${i} is empty; begin with a token such as bosTokenId`);
+      if (this.paddingSide === 'left' && !batch.mask[i].at(-1))
+        throw new ArgumentError(
+          `generate: prompt ${i} ends with padding, after which nothing sensible follows; pad on the left, or pass lists of ids`,
+        );
       const wrong = row.find((id) => !Number.isInteger(id) || id < 0 || id >= vocabSize);
       if (wrong !== undefined)
         throw new ArgumentError(`generate: prompt ${i} has token ${wrong}; the vocabulary has 0 to ${vocabSize - 1}`);

@@ -12,9 +12,16 @@ export interface DecodingRun {
 
 const rowOf = (logits: Float32Array, row: number, width: number) => logits.slice(row * width, (row + 1) * width);
 
+/** Where texts begin: tokens, of which the first are padding. */
+export interface Beginning {
+  readonly tokens: readonly number[];
+  readonly padding: number;
+}
+
 /** Appends tokens to `rows` one by one, yielding each step's; ends when all rows have ended. */
 export async function* sampleTokens(
   run: DecodingRun,
+  beginnings: readonly Beginning[],
   rows: number[][],
   vocabSize: number,
   plan: GenerationPlan,
@@ -24,7 +31,7 @@ export async function* sampleTokens(
     const tokens = rows.map((row, i) => {
       if (ended[i]) return plan.pad ?? 0;
       const scores = rowOf(logits, i, vocabSize);
-      processScores(scores, row, step, plan);
+      processScores(scores, row.slice(beginnings[i].padding), step, plan);
       return plan.doSample ? drawToken(scores, plan.random) : argmax(scores);
     });
     tokens.forEach((token, i) => {
@@ -54,13 +61,15 @@ class BeamGroup {
   complete: Beam[] = [];
   /** Whether a running beam may still beat the complete ones. */
   isOpen = true;
+  readonly padding: number;
   readonly #plan: GenerationPlan;
 
-  constructor(prompt: readonly number[], plan: GenerationPlan) {
+  constructor({ tokens, padding }: Beginning, plan: GenerationPlan) {
     this.#plan = plan;
+    this.padding = padding;
     // All beams are equal at first; only one may be continued.
     this.running = Array.from({ length: plan.numBeams }, (_, i) => ({
-      tokens: prompt,
+      tokens,
       score: i ? hopeless : 0,
       generated: 0,
     }));
@@ -115,19 +124,19 @@ class BeamGroup {
 /** The best text of each prompt, with the prompt. */
 export async function searchBeams(
   run: DecodingRun,
-  prompts: readonly (readonly number[])[],
+  beginnings: readonly Beginning[],
   vocabSize: number,
   plan: GenerationPlan,
 ): Promise<number[][]> {
   const { numBeams, maxNewTokens, earlyStopping } = plan;
-  const groups = prompts.map((prompt) => new BeamGroup(prompt, plan));
+  const groups = beginnings.map((beginning) => new BeamGroup(beginning, plan));
   let logits = await run.first();
   for (let step = 1; ; step++) {
     const isLast = step === maxNewTokens || plan.stop?.aborted === true;
     const parents = groups.flatMap((group, g) => {
       const rows = group.running.map(({ tokens, generated }, i) => {
         const scores = logSoftmax(rowOf(logits, g * numBeams + i, vocabSize));
-        processScores(scores, tokens, generated, plan);
+        processScores(scores, tokens.slice(group.padding), generated, plan);
         return scores;
       });
       return group.advance(rows, isLast).map((parent) => g * numBeams + parent);

@@ -16,6 +16,7 @@ import {
   splitHeads,
   wholeText,
 } from '../generation/attention.ts';
+import type { DecoderOutput } from '../generation/causal.ts';
 import { PreTrainedModel } from '../pretrained-model.ts';
 import { type GPT2Config, gpt2Config } from './config.ts';
 
@@ -132,12 +133,6 @@ export function initGPT2(module: Module, config: GPT2Config): boolean {
 
 /** Masks that the first checkpoints stored. */
 export const isStoredMask = (key: string): boolean => /\.attn\.(masked_)?bias$/.test(key);
-
-/** What decoders give. */
-export interface DecoderOutput {
-  /** [batch, sequence, hidden]. */
-  lastHiddenState: Tensor;
-}
 
 /** GPT-2 without a head (transformers.GPT2Model). */
 export class GPT2Model extends PreTrainedModel<GPT2Config> {
