@@ -26,3 +26,4 @@ export {
   textLoader,
   tokenizeTexts,
 } from './tokenized-texts.ts';
+export * from './vision/index.ts';

@@ -118,4 +118,11 @@ describe('Winograd', () => {
     const kinds = await compare([2, 256, height, width], [256, 256, 3, 3], [288, 256, 3, 3], attrs, false, 1e-4);
     if (block) expect(kinds).toContain('com.microsoft.nchwc.Conv');
   });
+
+  it('leaves the gradient of a pool alone whose input is not in its order', async () => {
+    // A narrow convolution, a pool, a wide one: the pool's indices count elements in the order that the pool saw.
+    const attrs = { pads: [1, 1, 1, 1] };
+    await compare([2, 3, 8, 8], [256, 3, 3, 3], [256, 256, 3, 3], attrs, true, 1e-4);
+    await compare([2, 256, 8, 8], [256, 256, 3, 3], [256, 256, 3, 3], attrs, true, 1e-4);
+  });
 });

@@ -89,8 +89,11 @@ function layoutRule(node: Node, inputs: Inputs): readonly Value[] | undefined {
     const [y, indices] = apply(node.op, [swapped(maps[0])], node.attrs);
     return [swapped(y), swapped(indices)];
   }
-  if (type === 'MaxPoolGrad')
-    return maps.every((v) => v.rank === 4) ? [swapped(apply(node.op, maps.map(swapped), node.attrs)[0])] : undefined;
+  if (type === 'MaxPoolGrad') {
+    // Indices count elements in memory: they hold in this order only if the pool itself has moved.
+    const isMoved = maps.every((v) => v.rank === 4) && inputs[2] !== null && isSwapped(inputs[2]);
+    return isMoved ? [swapped(apply(node.op, maps.map(swapped), node.attrs)[0])] : undefined;
+  }
   if (!elementwise.has(type) || !maps.every((v) => sameShape(v.shape, node.outputs[0].shape))) return undefined;
   const operands = inputs.map((v) => (v && v.size > 1 ? swapped(v) : v));
   return [swapped(apply(node.op, operands, node.attrs)[0])];
