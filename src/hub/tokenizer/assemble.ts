@@ -16,6 +16,8 @@ export interface AssembleOptions {
   readonly tokenTypes: boolean;
   readonly specialMask: boolean;
   readonly offsets: boolean;
+  /** Shortens the positions of a window. */
+  readonly trim: ((sequence: TokenSequence) => TokenSequence) | undefined;
 }
 
 /** Number of special tokens that a single text or a pair gets. */
@@ -29,7 +31,8 @@ export function assemble(texts: readonly TokenSequence[], options: AssembleOptio
   const { template, maxLength, stride, truncationSide: side } = options;
   const all = second ? template.pair : template.single;
   const parts = options.addSpecialTokens ? all : all.filter((part) => part.text !== undefined);
-  const build = (a: TokenSequence, b?: TokenSequence) => join(parts, [a, b], options);
+  const trim = (options.offsets && options.trim) || ((sequence: TokenSequence) => sequence);
+  const build = (a: TokenSequence, b?: TokenSequence) => join(parts, [trim(a), b && trim(b)], options);
   if (maxLength === undefined) return build(first, second);
   const room = maxLength - (options.addSpecialTokens ? addedCount(template, second !== undefined) : 0);
   const kept = keptLengths(first.ids.length, second?.ids.length, room, options.truncation);

@@ -1,8 +1,15 @@
 /** @file Hugging Face's own JavaScript tokenizers: decoding, and encoding with parts that our pipeline lacks. */
-import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { Tokenizer } from '@huggingface/tokenizers';
 import { FormatError } from '../../ir/errors.ts';
-import type { Json } from './json.ts';
+import { type Json, record } from './json.ts';
 import type { TokenEngine } from './types.ts';
+
+/** What we use of the library. */
+export interface Library {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
+  readonly pre_tokenizer: { readonly pattern?: RegExp | null } | null;
+}
 
 /** @throws FormatError for a tokenizer.json that the library does not understand. */
 export function openLibrary(
@@ -11,16 +18,37 @@ export function openLibrary(
 ): Library {
   const defaults = { decoder: null, post_processor: null, pre_tokenizer: null, normalizer: null, added_tokens: [] };
   try {
-    return new Library({ ...defaults, ...tokenizer }, config);
+    return new Tokenizer({ ...defaults, ...tokenizer }, config);
   } catch (error) {
     throw new FormatError(`tokenizer.json: ${error instanceof Error ? error.message : error}`, { cause: error });
   }
+}
+
+/** The library for decoding only, so that the other parts need not be known to it. */
+export function openDecoder(
+  tokenizer: Readonly<Record<string, Json>>,
+  config: Readonly<Record<string, Json>>,
+  vocab: ReadonlyMap<string, number>,
+): Library {
+  const { decoder = null, added_tokens = [] } = tokenizer;
+  const { unk_token, end_of_word_suffix } = record(tokenizer.model, 'model');
+  const model = { type: 'BPE', vocab: Object.fromEntries(vocab), merges: [], unk_token, end_of_word_suffix };
+  return openLibrary({ decoder, added_tokens, model }, config);
 }
 
 /** Encoding by the library: ids only, without positions. */
 export function libraryEngine(library: Library): TokenEngine {
   return {
     hasOffsets: false,
-    encode: (text) => ({ ids: library.encode(text, { add_special_tokens: false }).ids, starts: [], ends: [] }),
+    encode: (text) => ({ text, ids: library.encode(text, { add_special_tokens: false }).ids, starts: [], ends: [] }),
   };
+}
+
+/** A regular expression of Oniguruma in JavaScript's syntax. @throws FormatError where there is no translation. */
+export function translatePattern(regex: string, where: string): RegExp {
+  const split = { type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false };
+  const library = openLibrary({ pre_tokenizer: split, model: { type: 'BPE', vocab: {}, merges: [] } }, {});
+  const pattern = library.pre_tokenizer?.pattern;
+  if (!pattern) throw new FormatError(`${where}: cannot read the pattern ${regex}`);
+  return pattern;
 }

@@ -1,13 +1,14 @@
 /** @file Tokenizer: texts to token ids and back, as transformers' fast tokenizers do. */
-import type { Tokenizer as Library } from '@huggingface/tokenizers';
-import { ArgumentError } from '../../ir/errors.ts';
+import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
 import { addedCount, assemble } from './assemble.ts';
 import { type TokenizerFiles, writeTokenizerFiles } from './files.ts';
 import type { Json } from './json.ts';
-import { libraryEngine, openLibrary } from './library-engine.ts';
+import { type Library, libraryEngine, openDecoder, openLibrary } from './library-engine.ts';
 import { paddedLength, padEncoding, stackEncodings } from './pad.ts';
+import { pipelineEngine } from './pipeline.ts';
 import { type SpecialTokens, specialTokens } from './special-tokens.ts';
 import { type Template, templateOf } from './template.ts';
+import { trimSpaces } from './trim-offsets.ts';
 import type {
   BatchEncoding,
   EncodeOptions,
@@ -59,7 +60,8 @@ export class Tokenizer {
   readonly #table: TokenTable;
   readonly #template: Template;
   readonly #engine: TokenEngine;
-  #library: Library | undefined;
+  readonly #trim: ReturnType<typeof trimSpaces> | undefined;
+  #decoder: Library | undefined;
 
   /** Use `AutoTokenizer.fromPretrained`. @internal */
   constructor(files: TokenizerFiles, options: TokenizerOptions = {}) {
@@ -76,7 +78,9 @@ export class Tokenizer {
     this.truncationSide = side(options.truncationSide ?? config.truncation_side);
     this.modelInputNames = inputNames(config, this.#template);
     this.#changes = changesOf(options);
-    this.#engine = libraryEngine(this.#getLibrary());
+    this.#engine = this.#openEngine();
+    const { trimOffsets, addPrefixSpace } = this.#template;
+    this.#trim = trimOffsets ? trimSpaces(this.#table, addPrefixSpace) : undefined;
   }
 
   get padToken(): string | undefined {
@@ -200,7 +204,7 @@ export class Tokenizer {
     const known = Array.from(ids, Number);
     this.convertIdsToTokens(known);
     if (known.length === 0) return '';
-    return this.#getLibrary().decode(known, {
+    return this.#getDecoder().decode(known, {
       skip_special_tokens: options.skipSpecialTokens ?? false,
       clean_up_tokenization_spaces:
         options.cleanUpTokenizationSpaces ?? this.#files.config.clean_up_tokenization_spaces === true,
@@ -245,9 +249,19 @@ export class Tokenizer {
     await writeTokenizerFiles(folder, this.#files, this.#changes);
   }
 
-  #getLibrary(): Library {
-    this.#library ??= openLibrary(this.#files.tokenizer, this.#files.config);
-    return this.#library;
+  #getDecoder(): Library {
+    this.#decoder ??= openDecoder(this.#files.tokenizer, this.#files.config, this.#table.ids);
+    return this.#decoder;
+  }
+
+  /** Our own pipeline; for parts that it does not know, the library, which gives no positions. */
+  #openEngine(): TokenEngine {
+    try {
+      return pipelineEngine(this.#files.tokenizer, this.#table);
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      return libraryEngine(openLibrary(this.#files.tokenizer, this.#files.config));
+    }
   }
 
   #idOf(token: string | undefined): number | undefined {
@@ -299,6 +313,7 @@ export class Tokenizer {
       stride,
       overflowing,
       offsets,
+      trim: this.#trim,
       tokenTypes: options.returnTokenTypeIds ?? this.modelInputNames.includes('token_type_ids'),
       specialMask: options.returnSpecialTokensMask ?? false,
     });

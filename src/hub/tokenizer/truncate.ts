@@ -61,7 +61,8 @@ export function windowsOf(length: number, kept: number, stride: number, side: 'l
 }
 
 /** A part of a text's tokens. */
-export function slice({ ids, starts, ends }: TokenSequence, [start, end]: Window): TokenSequence {
-  if (start === 0 && end === ids.length) return { ids, starts, ends };
-  return { ids: ids.slice(start, end), starts: starts.slice(start, end), ends: ends.slice(start, end) };
+export function slice(sequence: TokenSequence, [start, end]: Window): TokenSequence {
+  const { text, ids, starts, ends } = sequence;
+  if (start === 0 && end === ids.length) return sequence;
+  return { text, ids: ids.slice(start, end), starts: starts.slice(start, end), ends: ends.slice(start, end) };
 }

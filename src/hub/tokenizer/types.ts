@@ -68,6 +68,7 @@ export interface WindowedBatchEncoding extends BatchEncoding {
 
 /** Tokens of one text before special tokens, truncation and padding. Arrays of equal length. */
 export interface TokenSequence {
+  readonly text: string;
   readonly ids: number[];
   /** UTF-16 positions in the text; empty where the engine knows none. */
   readonly starts: number[];
