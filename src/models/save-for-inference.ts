@@ -14,16 +14,22 @@ const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) =>
  */
 export async function exportTransformer(model: PreTrainedModel, tokenizer: Tokenizer, path: string): Promise<void> {
   // Two texts, one of them padded: the file is run on them and compared with the model.
-  const [short, long] = tokenizer.encodeBatch(['a', 'a b c d e f'], { padding: 'longest' });
-  const columns: Record<string, readonly (readonly number[])[]> = {
-    input_ids: [short.inputIds, long.inputIds],
-    attention_mask: [short.attentionMask, long.attentionMask],
-    ...(short.tokenTypeIds && long.tokenTypeIds ? { token_type_ids: [short.tokenTypeIds, long.tokenTypeIds] } : {}),
+  const [short, long] = tokenizer.encodeBatch(['a', 'a b c d e f']);
+  const length = long.inputIds.length;
+  const rows = (a: readonly number[], b: readonly number[], padding: number) => [
+    ...Array.from({ length }, (_, i) => a[i] ?? padding),
+    ...b,
+  ];
+  const columns: Record<string, readonly number[]> = {
+    input_ids: rows(short.inputIds, long.inputIds, tokenizer.padTokenId ?? 0),
+    attention_mask: rows(short.attentionMask, long.attentionMask, 0),
+    ...(short.tokenTypeIds && long.tokenTypeIds
+      ? { token_type_ids: rows(short.tokenTypeIds, long.tokenTypeIds, 0) }
+      : {}),
   };
   const names = Object.keys(columns);
-  const shape = [2, long.inputIds.length];
   const inputs = Object.fromEntries(
-    names.map((name) => [camel(name), fromData(Float64Array.from(columns[name].flat()), shape, { dtype: 'int64' })]),
+    names.map((name) => [camel(name), fromData(Float64Array.from(columns[name]), [2, length], { dtype: 'int64' })]),
   );
   await exportOnnx(model, path, { inputs, inputNames: names, input: ['batch_size', 'sequence_length'] });
 }
