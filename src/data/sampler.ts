@@ -1,5 +1,6 @@
 /** @file Samplers: in which order an epoch visits the samples. */
 import { ArgumentError } from '../ir/errors.ts';
+import { checkWhole } from '../ir/options.ts';
 import { Random } from '../ir/random.ts';
 
 /** The order of an epoch; must give the same indices whenever asked for the same epoch. */
@@ -14,6 +15,7 @@ export class SequentialSampler implements Sampler {
   readonly length: number;
 
   constructor(length: number) {
+    checkWhole('SequentialSampler: length', length, 0);
     this.length = length;
   }
 
@@ -80,6 +82,7 @@ export class WeightedRandomSampler implements Sampler {
       sum += weights[i];
       this.#cumulative[i] = sum;
     }
+    checkWhole('WeightedRandomSampler: numSamples', numSamples, 0);
     if (sum === 0) throw new ArgumentError('WeightedRandomSampler: all weights are 0; at least one must be positive');
     this.length = numSamples;
     this.#random = new Random(seed).fork('weighted');
@@ -129,10 +132,11 @@ export class LengthBucketSampler implements Sampler {
       throw new ArgumentError(
         `LengthBucketSampler: batchSize must be a whole number of at least 1, found ${batchSize}`,
       );
+    checkWhole('LengthBucketSampler: blockBatches', blockBatches, 1);
     this.length = lengths.length;
     this.#lengths = lengths;
     this.#batchSize = batchSize;
-    this.#block = Math.max(1, blockBatches) * batchSize;
+    this.#block = blockBatches * batchSize;
     this.#random = new Random(seed).fork('bucket');
   }
 

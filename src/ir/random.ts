@@ -64,6 +64,7 @@ export class Random {
   #spare: number | null = null;
 
   constructor(seed: number | string = 0) {
+    if (Number.isNaN(seed)) throw new ArgumentError('a seed must be a number or text, found NaN');
     this.#key = [0x243f6a88, 0x85a308d3 | 0, 0x13198a2e, 0x03707344];
     absorbKey(this.#key, seed);
     this.#state = seedState(this.#key);

@@ -26,16 +26,21 @@ export class Sequential extends Module implements Iterable<Module> {
   }
 
   append(module: Module): this {
-    if (!(module instanceof Module))
-      throw new ArgumentError(
-        `Sequential takes modules, found ${typeof module}; for a function take its layer, such as new nn.ReLU() for F.relu`,
-      );
+    requireModule(module, 'Sequential');
     return defineModule(this, String(this.length), module);
   }
 
   [Symbol.iterator](): Iterator<Module> {
     return this.children()[Symbol.iterator]();
   }
+}
+
+/** @throws ArgumentError for what plain JavaScript may pass instead of a module. */
+function requireModule(module: Module, owner: string): void {
+  if (!(module instanceof Module))
+    throw new ArgumentError(
+      `${owner} takes modules, found ${typeof module}; for a function take its layer, such as new nn.ReLU() for F.relu`,
+    );
 }
 
 function defineModule<M extends Module>(owner: M, name: string, value: Module): M {
@@ -62,6 +67,7 @@ export class ModuleList<T extends Module = Module> extends Module implements Ite
   }
 
   append(module: T): this {
+    requireModule(module, 'ModuleList');
     return defineModule(this, String(this.length), module);
   }
 
@@ -97,6 +103,7 @@ export class ModuleDict<T extends Module = Module> extends Module {
   set(name: string, module: T): this {
     if (!/^[A-Za-z0-9_]+$/.test(name))
       throw new ArgumentError(`'${name}' is not a module name: use letters, digits and _`);
+    requireModule(module, 'ModuleDict');
     if (!this.#names.includes(name)) {
       if (name in this)
         throw new ArgumentError(`'${name}' is not a module name: ModuleDict has a property of that name`);

@@ -3,7 +3,7 @@ import { ArgumentError } from '../ir/errors.ts';
 import { pad, type Tensor, uniform } from '../tensor/index.ts';
 import type { ConvOptions } from './functional/conv.ts';
 import * as F from './functional/index.ts';
-import { type Sizes, sizes } from './functional/sizes.ts';
+import { checkFeatures, type Sizes, sizes } from './functional/sizes.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface ConvLayerOptions extends ConvOptions {
@@ -40,6 +40,7 @@ abstract class ConvBase extends Module {
     { groups = 1, bias = true }: { groups?: number; bias?: boolean },
   ) {
     super();
+    checkFeatures(new.target.name, { groups }, 1);
     for (const channels of [inChannels, outChannels])
       if (!Number.isInteger(channels) || channels < 1 || channels % groups !== 0)
         throw new ArgumentError(
@@ -75,6 +76,9 @@ abstract class Conv extends ConvBase {
       groups: rest.groups ?? 1,
       bias,
     });
+    sizes(rest.stride ?? 1, n, `Conv${n}d: stride`, 1);
+    sizes(rest.dilation ?? 1, n, `Conv${n}d: dilation`, 1);
+    if (rest.padding !== 'same' && rest.padding !== 'valid') sizes(rest.padding ?? 0, n, `Conv${n}d: padding`);
     this.paddingMode = paddingMode;
     this.#around = paddingMode === 'zeros' ? null : this.#paddingAround(n, rest);
     this.options = this.#around ? { ...rest, padding: 0 } : rest;
@@ -142,6 +146,11 @@ abstract class ConvTranspose extends ConvBase {
       groups: options.groups ?? 1,
       bias,
     });
+    const name = `ConvTranspose${n}d`;
+    sizes(options.stride ?? 1, n, `${name}: stride`, 1);
+    sizes(options.dilation ?? 1, n, `${name}: dilation`, 1);
+    sizes(options.padding ?? 0, n, `${name}: padding`);
+    sizes(options.outputPadding ?? 0, n, `${name}: outputPadding`);
     this.options = options;
   }
 }

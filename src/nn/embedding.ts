@@ -3,6 +3,7 @@ import { ArgumentError } from '../ir/errors.ts';
 import { fromData, type Indices, nextStream, type Tensor } from '../tensor/index.ts';
 import type { EmbeddingBagOptions } from './functional/embedding.ts';
 import * as F from './functional/index.ts';
+import { checkFeatures } from './functional/sizes.ts';
 import { Module, Parameter } from './module.ts';
 
 export interface EmbeddingLayerOptions {
@@ -29,6 +30,7 @@ abstract class Table extends Module {
 
   constructor(numEmbeddings: number, embeddingDim: number, { paddingIdx = null }: EmbeddingLayerOptions = {}) {
     super();
+    checkFeatures(new.target.name, { numEmbeddings, embeddingDim });
     if (
       paddingIdx !== null &&
       !(Number.isInteger(paddingIdx) && paddingIdx >= -numEmbeddings && paddingIdx < numEmbeddings)

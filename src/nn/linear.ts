@@ -2,6 +2,7 @@
 import type { Tensor } from '../tensor/index.ts';
 import { uniform } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
+import { checkFeatures } from './functional/sizes.ts';
 import { Module, Parameter } from './module.ts';
 
 /** y = x W^T + b (torch.nn.Linear). Input [..., inFeatures], output [..., outFeatures]; weight [outFeatures, inFeatures]. */
@@ -13,6 +14,7 @@ export class Linear extends Module {
 
   constructor(inFeatures: number, outFeatures: number, options: { bias?: boolean } = {}) {
     super();
+    checkFeatures('Linear', { inFeatures, outFeatures });
     this.inFeatures = inFeatures;
     this.outFeatures = outFeatures;
     // PyTorch: kaiming_uniform_(a = sqrt(5)), which is U(-1/sqrt(in), 1/sqrt(in)) for weight and bias alike.
@@ -40,6 +42,8 @@ export class Bilinear extends Module {
 
   constructor(in1Features: number, in2Features: number, outFeatures: number, options: { bias?: boolean } = {}) {
     super();
+    checkFeatures('Bilinear', { in1Features }, 1);
+    checkFeatures('Bilinear', { in2Features, outFeatures });
     this.in1Features = in1Features;
     this.in2Features = in2Features;
     this.outFeatures = outFeatures;

@@ -149,6 +149,10 @@ export abstract class Module {
     state: Readonly<Record<string, Tensor | NDArray>>,
     options: { strict?: boolean } = {},
   ): Promise<LoadResult> {
+    if (typeof state !== 'object' || state === null || Array.isArray(state) || state instanceof Tensor)
+      throw new ArgumentError(
+        `loadStateDict: expected tensors by name, as stateDict() gives them, found ${state === null ? 'null' : typeof state}`,
+      );
     const own = this.stateDict();
     const missingKeys = Object.keys(own).filter((key) => !(key in state));
     const unexpectedKeys = Object.keys(state).filter((key) => !(key in own));

@@ -255,6 +255,8 @@ export class Optimizer<H extends Hyper = Hyper> {
   async loadStateDict(
     state: Omit<OptimizerState, 'tensors'> & { tensors: Readonly<Record<string, Tensor | NDArray>> },
   ): Promise<void> {
+    if (typeof state !== 'object' || state === null || !state.tensors || !Array.isArray(state.groups))
+      throw new ArgumentError(`${this.name}: expected a state as stateDict() gives it, found ${state}`);
     const own = this.stateDict().tensors;
     const missing = Object.keys(own).filter((key) => !(key in state.tensors));
     const unexpected = Object.keys(state.tensors).filter((key) => !(key in own));

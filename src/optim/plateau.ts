@@ -1,5 +1,7 @@
 /** @file reduceLROnPlateau: a schedule that watches a metric. */
 import { ArgumentError } from '../ir/errors.ts';
+import { refuseUnknown } from '../ir/options.ts';
+import { checkCounts, checkNonNegative } from './check.ts';
 import type { Optimizer } from './optimizer.ts';
 import { bindable, checkGroups, type Scheduler, type SchedulerState } from './scheduler.ts';
 
@@ -112,11 +114,20 @@ class PlateauScheduler implements Scheduler {
 
 /**
  * Reduces the learning rate when a metric stops improving (torch.optim.lr_scheduler.ReduceLROnPlateau); call `step(metric)`.
- * @throws ArgumentError for a factor of 1 or more.
+ * @throws ArgumentError for options out of range.
  */
 export const reduceLROnPlateau = bindable<PlateauOptions>((given) => {
   const options = { ...defaults, ...given };
-  if (!(options.factor < 1))
-    throw new ArgumentError(`reduceLROnPlateau: factor must be below 1, found ${options.factor}`);
+  refuseUnknown('reduceLROnPlateau', given, Object.keys(defaults));
+  const { mode, factor, patience, threshold, thresholdMode, cooldown, minLr, eps } = options;
+  if (!(factor > 0 && factor < 1))
+    throw new ArgumentError(`reduceLROnPlateau: factor must be above 0 and below 1, found ${factor}`);
+  if (mode !== 'min' && mode !== 'max')
+    throw new ArgumentError(`reduceLROnPlateau: mode must be 'min' or 'max', found '${mode}'`);
+  if (thresholdMode !== 'rel' && thresholdMode !== 'abs')
+    throw new ArgumentError(`reduceLROnPlateau: thresholdMode must be 'rel' or 'abs', found '${thresholdMode}'`);
+  checkCounts('reduceLROnPlateau', { patience, cooldown }, 0);
+  checkNonNegative('reduceLROnPlateau', { threshold, eps });
+  for (const lr of [minLr].flat()) checkNonNegative('reduceLROnPlateau', { minLr: lr });
   return (optimizer) => new PlateauScheduler(optimizer, options);
 });

@@ -1,5 +1,5 @@
 /** @file RMSprop: gradients divided by the running root mean square. */
-import { checkNonNegative } from './check.ts';
+import { checkNonNegative, checkShares } from './check.ts';
 import { defineOptimizer, type Hyper, zerosLikeParameter } from './optimizer.ts';
 
 export interface RMSpropOptions extends Hyper {
@@ -24,8 +24,10 @@ export const rmsprop = defineOptimizer({
     ...(centered ? { gradAvg: zerosLikeParameter } : {}),
     ...(momentum > 0 ? { momentumBuffer: zerosLikeParameter } : {}),
   }),
-  check: ({ lr, alpha, eps, weightDecay, momentum }) =>
-    checkNonNegative('rmsprop', { lr, alpha, eps, weightDecay, momentum }),
+  check: ({ lr, alpha, eps, weightDecay, momentum }) => {
+    checkNonNegative('rmsprop', { lr, eps, weightDecay, momentum });
+    checkShares('rmsprop', { alpha });
+  },
   update({ p, g, ...state }, { lr, alpha, eps, weightDecay, momentum }) {
     const gradient = g.add(p.mul(weightDecay));
     const squareAvg = state.squareAvg.mul(alpha).add(gradient.mul(gradient).mul(1 - alpha));

@@ -64,7 +64,7 @@ describe('schedules', () => {
       "stepLR: unknown option 'step'; it takes stepSize, gamma",
     );
     expect(() => optim.reduceLROnPlateau(start()).step()).toThrow('step(metric) needs the watched value');
-    expect(() => optim.reduceLROnPlateau({ factor: 1 })).toThrow('factor must be below 1, found 1');
+    expect(() => optim.reduceLROnPlateau({ factor: 1 })).toThrow('factor must be above 0 and below 1, found 1');
     expect(() => optim.oneCycleLR(start(), { maxLr: 1, totalSteps: 5 })).toThrow('the optimiser has none');
     expect(() => optim.sequential({ schedules: [optim.linearLR()], milestones: [3] })).toThrow('need 0 milestones');
     expect(() =>

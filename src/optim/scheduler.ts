@@ -121,8 +121,11 @@ class FormulaScheduler implements Scheduler {
   }
 }
 
-/** @throws ArgumentError if a state has another number of parameter groups. */
-export function checkGroups(name: string, optimizer: Optimizer, { baseLrs }: SchedulerState): void {
+/** @throws ArgumentError if it is no state, or has another number of parameter groups. */
+export function checkGroups(name: string, optimizer: Optimizer, state: SchedulerState): void {
+  const baseLrs: unknown = state?.baseLrs;
+  if (!Array.isArray(baseLrs))
+    throw new ArgumentError(`${name}: expected a state as stateDict() gives it, found ${state}`);
   if (baseLrs.length !== optimizer.groups.length)
     throw new ArgumentError(
       `${name}: the state is of ${baseLrs.length} parameter groups, the optimiser has ${optimizer.groups.length}`,

@@ -1,7 +1,7 @@
 /** @file Schedules with a warm-up, as transformers has them, and the one-cycle policy. */
 import { ArgumentError } from '../ir/errors.ts';
+import { checkCounts, checkFinite } from './check.ts';
 import { defineSchedule, type Prescription } from './scheduler.ts';
-import { checkCounts } from './schedules.ts';
 
 export interface ConstantWithWarmupOptions {
   /** Steps of linear growth from 0. */
@@ -51,7 +51,10 @@ export const linearWithWarmup = defineSchedule({
 export const cosineWithWarmup = defineSchedule({
   name: 'cosineWithWarmup',
   defaults: { numWarmupSteps: 0, numTrainingSteps: 0, numCycles: 0.5 } as CosineWithWarmupOptions,
-  check: (options) => checkWarmup('cosineWithWarmup', options),
+  check: (options) => {
+    checkWarmup('cosineWithWarmup', options);
+    checkFinite('cosineWithWarmup', { numCycles: options.numCycles });
+  },
   lr: (step, { baseLr }, options) => {
     if (isWarming(step, options)) return baseLr * warming(step, options);
     const wave = Math.cos(Math.PI * options.numCycles * 2 * progress(step, options));
@@ -115,9 +118,16 @@ export const oneCycleLR = defineSchedule({
     finalDivFactor: 1e4,
     threePhase: false,
   } as OneCycleLROptions,
-  check: ({ maxLr, totalSteps, pctStart }) => {
+  check: ({ maxLr, totalSteps, pctStart, annealStrategy, ...numbers }) => {
     checkCounts('oneCycleLR', { totalSteps });
-    if (![maxLr].flat().every((lr) => lr > 0))
+    const { baseMomentum, maxMomentum, divFactor, finalDivFactor } = numbers;
+    checkFinite('oneCycleLR', { baseMomentum, maxMomentum });
+    for (const [name, value] of Object.entries({ divFactor, finalDivFactor }))
+      if (!(value > 0 && Number.isFinite(value)))
+        throw new ArgumentError(`oneCycleLR: ${name} must be above 0, found ${value}`);
+    if (annealStrategy !== 'cos' && annealStrategy !== 'linear')
+      throw new ArgumentError(`oneCycleLR: annealStrategy must be 'cos' or 'linear', found '${annealStrategy}'`);
+    if (![maxLr].flat().every((lr) => lr > 0 && Number.isFinite(lr)))
       throw new ArgumentError(`oneCycleLR: maxLr must be above 0, found ${maxLr}`);
     if (!(pctStart >= 0 && pctStart <= 1))
       throw new ArgumentError(`oneCycleLR: pctStart must be in [0, 1], found ${pctStart}`);

@@ -1,13 +1,7 @@
 /** @file Learning rate schedules of PyTorch in closed form. */
 import { ArgumentError } from '../ir/errors.ts';
+import { checkCounts, checkFinite, checkMilestones, checkShares } from './check.ts';
 import { bindable, defineSchedule, formulaFactory, type SchedulerFactory } from './scheduler.ts';
-
-/** @throws ArgumentError unless every number is whole and at least `least`. */
-export function checkCounts(schedule: string, values: Readonly<Record<string, number>>, least = 1): void {
-  for (const [name, value] of Object.entries(values))
-    if (!(Number.isInteger(value) && value >= least))
-      throw new ArgumentError(`${schedule}: ${name} must be a whole number, ${least} or more; found ${value}`);
-}
 
 /** Half a cosine from 1 at 0 to 0 at 1. */
 const halfCosine = (part: number) => (1 + Math.cos(Math.PI * part)) / 2;
@@ -22,7 +16,10 @@ export interface ConstantLROptions {
 export const constantLR = defineSchedule({
   name: 'constantLR',
   defaults: { factor: 1 / 3, totalIters: 5 } as ConstantLROptions,
-  check: ({ totalIters }) => checkCounts('constantLR', { totalIters }, 0),
+  check: ({ factor, totalIters }) => {
+    checkShares('constantLR', { factor });
+    checkCounts('constantLR', { totalIters }, 0);
+  },
   lr: (step, { baseLr }, { factor, totalIters }) => (step < totalIters ? baseLr * factor : baseLr),
 });
 
@@ -37,7 +34,10 @@ export interface StepLROptions {
 export const stepLR = defineSchedule({
   name: 'stepLR',
   defaults: { stepSize: 0, gamma: 0.1 } as StepLROptions,
-  check: ({ stepSize }) => checkCounts('stepLR', { stepSize }),
+  check: ({ stepSize, gamma }) => {
+    checkCounts('stepLR', { stepSize });
+    checkFinite('stepLR', { gamma });
+  },
   lr: (step, { baseLr }, { stepSize, gamma }) => baseLr * gamma ** Math.floor(step / stepSize),
 });
 
@@ -52,6 +52,10 @@ export interface MultiStepLROptions {
 export const multiStepLR = defineSchedule({
   name: 'multiStepLR',
   defaults: { milestones: [], gamma: 0.1 } as MultiStepLROptions,
+  check: ({ milestones, gamma }) => {
+    checkMilestones('multiStepLR', milestones);
+    checkFinite('multiStepLR', { gamma });
+  },
   lr: (step, { baseLr }, { milestones, gamma }) => baseLr * gamma ** milestones.filter((m) => m <= step).length,
 });
 
@@ -65,7 +69,8 @@ export const exponentialLR = defineSchedule({
   name: 'exponentialLR',
   defaults: { gamma: Number.NaN } as ExponentialLROptions,
   check: ({ gamma }) => {
-    if (!(gamma > 0)) throw new ArgumentError(`exponentialLR: gamma must be above 0, found ${gamma}`);
+    if (!(gamma > 0 && Number.isFinite(gamma)))
+      throw new ArgumentError(`exponentialLR: gamma must be above 0, found ${gamma}`);
   },
   lr: (step, { baseLr }, { gamma }) => baseLr * gamma ** step,
 });
@@ -83,7 +88,12 @@ export interface LinearLROptions {
 export const linearLR = defineSchedule({
   name: 'linearLR',
   defaults: { startFactor: 1 / 3, endFactor: 1, totalIters: 5 } as LinearLROptions,
-  check: ({ totalIters }) => checkCounts('linearLR', { totalIters }),
+  check: ({ startFactor, endFactor, totalIters }) => {
+    checkShares('linearLR', { startFactor, endFactor });
+    if (startFactor === 0)
+      throw new ArgumentError('linearLR: startFactor must be above 0 (for a start at 0, take linearWithWarmup)');
+    checkCounts('linearLR', { totalIters });
+  },
   lr: (step, { baseLr }, { startFactor, endFactor, totalIters }) =>
     baseLr * (startFactor + ((endFactor - startFactor) * Math.min(step, totalIters)) / totalIters),
 });
@@ -98,7 +108,10 @@ export interface PolynomialLROptions {
 export const polynomialLR = defineSchedule({
   name: 'polynomialLR',
   defaults: { totalIters: 5, power: 1 } as PolynomialLROptions,
-  check: ({ totalIters }) => checkCounts('polynomialLR', { totalIters }),
+  check: ({ totalIters, power }) => {
+    checkCounts('polynomialLR', { totalIters });
+    checkFinite('polynomialLR', { power });
+  },
   lr: (step, { baseLr }, { totalIters, power }) => baseLr * (1 - Math.min(step, totalIters) / totalIters) ** power,
 });
 
@@ -113,7 +126,10 @@ export interface CosineAnnealingLROptions {
 export const cosineAnnealingLR = defineSchedule({
   name: 'cosineAnnealingLR',
   defaults: { tMax: 0, etaMin: 0 } as CosineAnnealingLROptions,
-  check: ({ tMax }) => checkCounts('cosineAnnealingLR', { tMax }),
+  check: ({ tMax, etaMin }) => {
+    checkCounts('cosineAnnealingLR', { tMax });
+    checkFinite('cosineAnnealingLR', { etaMin });
+  },
   lr: (step, { baseLr }, { tMax, etaMin }) => etaMin + (baseLr - etaMin) * halfCosine(step / tMax),
 });
 
@@ -130,7 +146,10 @@ export interface WarmRestartsOptions {
 export const cosineAnnealingWarmRestarts = defineSchedule({
   name: 'cosineAnnealingWarmRestarts',
   defaults: { t0: 0, tMult: 1, etaMin: 0 } as WarmRestartsOptions,
-  check: ({ t0, tMult }) => checkCounts('cosineAnnealingWarmRestarts', { t0, tMult }),
+  check: ({ t0, tMult, etaMin }) => {
+    checkCounts('cosineAnnealingWarmRestarts', { t0, tMult });
+    checkFinite('cosineAnnealingWarmRestarts', { etaMin });
+  },
   lr: (step, { baseLr }, { t0, tMult, etaMin }) => {
     let [start, length] = [0, t0];
     if (tMult === 1) start = step - (step % t0);
@@ -152,6 +171,12 @@ export interface LambdaLROptions {
 export const lambdaLR = defineSchedule({
   name: 'lambdaLR',
   defaults: { lrLambda: () => 1 } as LambdaLROptions,
+  check: ({ lrLambda }) => {
+    if (![lrLambda].flat().every((factor) => typeof factor === 'function'))
+      throw new ArgumentError(
+        'lambdaLR: lrLambda must be a function of the step, or a list of one per parameter group',
+      );
+  },
   lr: (step, { baseLr, index }, { lrLambda }) => {
     const factor = typeof lrLambda === 'function' ? lrLambda : lrLambda[index];
     if (!factor) throw new ArgumentError(`lambdaLR: no function for parameter group ${index}`);
@@ -175,6 +200,7 @@ export const sequential = bindable<SequentialOptions>(({ schedules = [], milesto
     throw new ArgumentError(
       `sequential: ${schedules.length} schedules need ${Math.max(0, schedules.length - 1)} milestones, found ${milestones.length}`,
     );
+  checkMilestones('sequential', milestones);
   if (milestones.some((m, i) => m <= (milestones[i - 1] ?? 0)))
     throw new ArgumentError(`sequential: milestones must rise, found ${milestones.join(', ')}`);
   const formulas = schedules.map(({ formula }) => {

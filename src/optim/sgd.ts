@@ -1,6 +1,6 @@
 /** @file SGD: gradient descent, with momentum. */
 import { ArgumentError } from '../ir/errors.ts';
-import { checkNonNegative } from './check.ts';
+import { checkFinite, checkNonNegative } from './check.ts';
 import { defineOptimizer, type Hyper, zerosLikeParameter } from './optimizer.ts';
 
 export interface SGDOptions extends Hyper {
@@ -22,6 +22,7 @@ export const sgd = defineOptimizer({
   optionalState: ({ momentum }) => (momentum === 0 ? {} : { momentumBuffer: zerosLikeParameter }),
   check: ({ lr, momentum, dampening, weightDecay, nesterov }) => {
     checkNonNegative('sgd', { lr, momentum, weightDecay });
+    checkFinite('sgd', { dampening });
     if (nesterov && (momentum === 0 || dampening !== 0))
       throw new ArgumentError('sgd: nesterov needs a momentum above 0 and a dampening of 0');
   },

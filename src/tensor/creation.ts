@@ -1,5 +1,5 @@
 /** @file Tensors from data: tensor, zeros, ones, full, arange, linspace, eye. */
-import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
+import { type DType, dtypes, isInteger, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, ShapeError } from '../ir/errors.ts';
 import { encodeNumber } from '../ir/half.ts';
 import { formatShape, type Shape, sizeOf } from '../ir/shape.ts';
@@ -21,6 +21,34 @@ const dtypeOfArray = (data: NumericArray): DType => {
   if (data instanceof Uint16Array) return 'uint16';
   return data instanceof Int8Array ? 'int8' : 'uint8';
 };
+
+/** Least and greatest number of an integer dtype; 64-bit integers are exact to 2^53 only, and round beyond. */
+function rangeOf(dtype: DType): readonly [number, number] {
+  const { bytes, kind } = dtypes[dtype];
+  return kind === 'uint' ? [0, 2 ** (8 * bytes) - 1] : [-(2 ** (8 * bytes - 1)), 2 ** (8 * bytes - 1) - 1];
+}
+
+/** @throws ArgumentError for a number that the integer dtype cannot hold. */
+function checkInteger(value: number, dtype: DType): void {
+  const [least, greatest] = rangeOf(dtype);
+  if (Number.isInteger(value) && value >= least && value <= greatest) return;
+  throw new ArgumentError(
+    `${value} cannot be held as ${dtype} (whole numbers from ${least} to ${greatest}); choose another dtype, or round or clamp the numbers first`,
+  );
+}
+
+/**
+ * A number as an array of the dtype holds it.
+ * @throws ArgumentError for what is no number, and for numbers that an integer dtype cannot hold.
+ */
+function encodeChecked(value: unknown, dtype: DType): number {
+  if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint')
+    throw new ArgumentError(`tensor: expected numbers, nested arrays of them or a typed array, found ${typeof value}`);
+  const number = Number(value);
+  if (dtype === 'bool') return number === 0 ? 0 : 1;
+  if (isInteger(dtype)) checkInteger(number, dtype);
+  return encodeNumber(number, dtype);
+}
 
 const isHalf = (dtype: DType) => dtype === 'float16' || dtype === 'bfloat16';
 
@@ -59,6 +87,7 @@ export function fromData(
       );
     if (!(source instanceof dtypes[type].array))
       throw new DTypeError(`dtype ${type} is held as ${dtypes[type].array.name}, found ${source.constructor.name}`);
+    if (source instanceof Float64Array && isInteger(type)) for (const value of source) checkInteger(value, type);
   }
   const tensor = new Tensor(new Storage(type, shape, source).value(false));
   ownValue(tensor);
@@ -89,9 +118,7 @@ function fill(
 ): number {
   if (!isNested(data)) {
     if (axis !== shape.length) throw new ShapeError(`nested arrays are ragged: expected shape ${formatShape(shape)}`);
-    if (typeof data !== 'number' && typeof data !== 'boolean' && typeof data !== 'bigint')
-      throw new ArgumentError(`tensor: expected numbers, nested arrays of them or a typed array, found ${typeof data}`);
-    out[offset] = encodeNumber(Number(data), dtype);
+    out[offset] = encodeChecked(data, dtype);
     return offset + 1;
   }
   if (data.length !== shape[axis])
@@ -104,7 +131,7 @@ function fill(
  * A tensor from numbers, nested arrays or a typed array (copied), as torch.tensor does. Plain numbers become float32,
  * booleans bool; a Float64Array stays float64 unless `dtype` says otherwise.
  * @param options.shape for typed arrays, the shape (one dimension by default).
- * @throws ShapeError for ragged arrays or a shape that does not fit.
+ * @throws ShapeError for ragged arrays or a shape that does not fit; ArgumentError for numbers that the dtype cannot hold.
  */
 export function tensor(data: NestedNumbers | NumericArray, options: TensorOptions & { shape?: Shape } = {}): Tensor {
   checkDType(options.dtype);
@@ -115,7 +142,8 @@ export function tensor(data: NestedNumbers | NumericArray, options: TensorOption
     // 16-bit floats come as numbers to be rounded, or as their bits.
     if (isHalf(dtype) && !(data instanceof Uint16Array))
       for (let i = 0; i < data.length; i++) copy[i] = encodeNumber(data[i], dtype);
-    else copy.set(data);
+    else if (copy instanceof data.constructor && dtype !== 'bool') copy.set(data);
+    else for (let i = 0; i < data.length; i++) copy[i] = encodeChecked(data[i], dtype);
     return fromData(copy, options.shape ?? [data.length], { ...options, dtype });
   }
   const inferred = shapeOf(data);
@@ -131,7 +159,9 @@ export function tensor(data: NestedNumbers | NumericArray, options: TensorOption
 export function full(shape: Shape, value: number, options: TensorOptions = {}): Tensor {
   checkShape(shape);
   const dtype = options.dtype ?? 'float32';
-  const make = () => new dtypes[dtype].array(sizeOf(shape)).fill(encodeNumber(value, dtype));
+  checkDType(dtype);
+  const element = encodeChecked(value, dtype);
+  const make = () => new dtypes[dtype].array(sizeOf(shape)).fill(element);
   return fromData(make, shape, { ...options, dtype });
 }
 
@@ -171,7 +201,7 @@ export function arange(start: number, end?: number, step = 1, options: TensorOpt
   const whole = Number.isInteger(from) && Number.isInteger(to) && Number.isInteger(step);
   const dtype = options.dtype ?? (whole ? 'int64' : 'float32');
   const data = new dtypes[dtype].array(count);
-  for (let i = 0; i < count; i++) data[i] = encodeNumber(from + i * step, dtype);
+  for (let i = 0; i < count; i++) data[i] = encodeChecked(from + i * step, dtype);
   return fromData(data, [count], { ...options, dtype });
 }
 
@@ -180,8 +210,11 @@ export function linspace(start: number, end: number, steps: number, options: Ten
   const dtype = options.dtype ?? 'float32';
   checkShape([steps]);
   const data = new dtypes[dtype].array(steps);
-  for (let i = 0; i < steps; i++)
-    data[i] = encodeNumber(steps === 1 ? start : start + ((end - start) * i) / (steps - 1), dtype);
+  for (let i = 0; i < steps; i++) {
+    const value = steps === 1 ? start : start + ((end - start) * i) / (steps - 1);
+    // Integers are cut off, as in PyTorch.
+    data[i] = encodeChecked(isInteger(dtype) ? Math.trunc(value) : value, dtype);
+  }
   return fromData(data, [steps], { ...options, dtype });
 }
 

@@ -1,5 +1,6 @@
 /** @file Random tensors, and seeds for randomness inside programs. One generator; the same seed gives the same run. */
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
+import { ArgumentError } from '../ir/errors.ts';
 import { Value } from '../ir/graph.ts';
 import { encodeNumber } from '../ir/half.ts';
 import { Random } from '../ir/random.ts';
@@ -17,8 +18,9 @@ export interface GeneratorState {
 
 let state = { seed: 0, drawn: 0 };
 
-/** Starts the random numbers over from a seed (torch.manual_seed). */
+/** Starts the random numbers over from a seed (torch.manual_seed). @throws ArgumentError unless it is a whole number. */
 export function manualSeed(seed: number): void {
+  if (!Number.isSafeInteger(seed)) throw new ArgumentError(`manualSeed: expected a whole number, found ${seed}`);
   state = { seed, drawn: 0 };
 }
 

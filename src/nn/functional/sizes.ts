@@ -1,5 +1,6 @@
 /** @file Options that are one number for all spatial dimensions, or one number for each. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
+import { checkWhole } from '../../ir/options.ts';
 import { formatShape } from '../../ir/shape.ts';
 import { reshape, type Tensor, unsqueeze } from '../../tensor/index.ts';
 import { requireTensor } from '../../tensor/lift.ts';
@@ -15,6 +16,11 @@ export function sizes(value: Sizes, n: number, name: string, least = 0): number[
       `${name} must be a whole number of at least ${least}, or ${n} of them, found ${JSON.stringify(value)}`,
     );
   return list;
+}
+
+/** @throws ArgumentError unless every size of a layer is a whole number of at least `least` (0: a layer may be empty, as in torch). */
+export function checkFeatures(layer: string, values: Readonly<Record<string, number>>, least = 0): void {
+  for (const [name, value] of Object.entries(values)) checkWhole(`${layer}: ${name}`, value, least);
 }
 
 /**
