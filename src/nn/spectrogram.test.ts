@@ -111,4 +111,26 @@ describe('mel', () => {
     const bytes = await exportOnnx(new LogMel(), null, { inputs: [['batch', 'samples']] });
     expect(bytes.length).toBeGreaterThan(1000);
   });
+
+  it('exports where lengths near the example give equally many frames, and steps come before the batch', async () => {
+    class Steps extends nn.Module {
+      mel = new nn.MelSpectrogram({ sampleRate: 8000, nFft: 256, hopLength: 80, nMels: 8 });
+      head = new nn.Linear(8, 3);
+      override forward(x: Tensor): Tensor {
+        return this.head.forward(this.mel.forward(x).permute([2, 0, 1]));
+      }
+    }
+    // exportOnnx runs the file at other sizes than the example's and compares.
+    await exportOnnx(new Steps(), null, { inputs: [zeros([1, 8000])], input: ['batch', 'samples'] });
+    class Bound extends nn.Module {
+      steps = new Steps();
+      override forward(x: Tensor): Tensor {
+        const y = this.steps.forward(x);
+        return y.clamp({ max: y.shape[0] });
+      }
+    }
+    await expect(
+      exportOnnx(new Bound(), null, { inputs: [zeros([1, 8000])], input: ['batch', 'samples'] }),
+    ).rejects.toThrow(/cannot be written as a formula/);
+  });
 });

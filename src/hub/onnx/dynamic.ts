@@ -214,10 +214,8 @@ class Merger {
       );
       if (scalar) return scalar;
     }
-    const pattern = findPattern(
-      value.dtype,
-      twins.map((v, t) => ({ shape: v.shape, data: data[t] })),
-    );
+    const samples = twins.map((v, t) => ({ shape: v.shape, data: data[t] }));
+    const pattern = value.rank ? findPattern(value.dtype, samples) : undefined;
     const dims = pattern && this.#dims(shapes, reader);
     const made = pattern && dims && this.#patterned(value, pattern, dims, reader);
     if (made) return made;

@@ -68,7 +68,12 @@ export class Solver {
    */
   solve(values: readonly number[], candidates: readonly Candidate[]): Expression | undefined {
     if (equalAll(values, () => values[0])) return constant(values[0]);
-    return this.#affine(values) ?? this.#product(values) ?? fromCandidates(values, candidates);
+    return (
+      this.#affine(values) ??
+      this.#product(values) ??
+      fromCandidates(values, candidates) ??
+      this.#quotient(values, candidates)
+    );
   }
 
   /** The axes on which the values depend: those that change them when they alone change (trace 2k+1, see sizes.ts). */
@@ -96,6 +101,15 @@ export class Solver {
       parts.reduce((a, b) => ({ kind: 'add', a, b })),
       offset,
     );
+  }
+
+  /** What is left of a size when a named axis is divided out: steps, of rows that are steps * batch. */
+  #quotient(values: readonly number[], candidates: readonly Candidate[]): Expression | undefined {
+    for (const axis of this.#axes)
+      for (const { of, axis: dimension, sizes } of candidates)
+        if (equalAll(values, (t) => sizes[t] / axis.sizes[t]))
+          return { kind: 'div', a: { kind: 'size', of, axis: dimension }, b: sizeOfAxis(axis) };
+    return undefined;
   }
 
   /** factor * product of (axis + offset). */

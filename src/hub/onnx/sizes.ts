@@ -148,7 +148,10 @@ function sizesOf(axis: string, size: number, used: ReadonlySet<number>, works: (
   const free = (n: number) => n > 2 && !used.has(n);
   // Three primes, which no product of other sizes equals, and an even number, lest only odd ones work.
   const primes = take(3, size + 1, 1, (n) => free(n) && isPrime(n));
+  // The same, far apart: sizes close together give equally many windows of a large stride, as if there were no choice.
+  const far = [1, 1.6, 2.3].flatMap((by) => take(1, Math.floor(by * size) + 1, 1, (n) => free(n) && isPrime(n)));
   const strategies = [
+    size < 64 ? [] : [...far, ...take(1, 3 * size, 1, (n) => free(n) && n % 2 === 0)],
     [...primes, ...take(1, primes[2] + 1, 1, (n) => free(n) && n % 2 === 0)],
     // No larger than the example: tables of positions end somewhere.
     take(4, size, -1, free),
