@@ -1,6 +1,6 @@
 /** @file The metric `bleu` of machine translation, as sacreBLEU defines it. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import type { Metric } from './metric.ts';
+import { type Metric, numbersState } from './metric.ts';
 
 export interface BleuOptions {
   /** `13a`: the tokeniser of WMT (mteval-v13a); `none`: the texts are already tokenised by spaces. Default `13a`. */
@@ -41,6 +41,15 @@ export function bleu({
       hypothesisLength = 0;
       referenceLength = 0;
     },
+    ...numbersState(
+      () => [hypothesisLength, referenceLength, ...matches, ...totals],
+      ([hypotheses, references, ...counts]) => {
+        hypothesisLength = hypotheses;
+        referenceLength = references;
+        matches.set(counts.slice(0, order));
+        totals.set(counts.slice(order));
+      },
+    ),
     update(hypotheses, references) {
       if (hypotheses.length !== references.length)
         throw new ShapeError(`metric ${name}: ${hypotheses.length} hypotheses, but ${references.length} references`);

@@ -21,6 +21,12 @@ export function equalErrorRate({ name = 'eer' }: { readonly name?: string } = {}
       scores.clear();
       labels.clear();
     },
+    stateDict: () => ({ scores: scores.stateDict(), labels: labels.stateDict() }),
+    loadStateDict(state) {
+      const saved = state as { scores: string; labels: string };
+      scores.loadStateDict(saved.scores);
+      labels.loadStateDict(saved.labels);
+    },
     update(output, target) {
       if (sizeOf(output.shape) !== sizeOf(target.shape))
         throw new ShapeError(

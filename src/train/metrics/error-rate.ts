@@ -1,6 +1,6 @@
 /** @file Metrics of speech and text recognition: word and character error rate. */
 import { ShapeError } from '../../ir/errors.ts';
-import type { Metric } from './metric.ts';
+import { type Metric, numbersState } from './metric.ts';
 
 /**
  * Word error rate: the least number of inserted, deleted and replaced words, over the number of words in the
@@ -40,6 +40,12 @@ function errorRate(
       edits = 0;
       length = 0;
     },
+    ...numbersState(
+      () => [edits, length],
+      (saved) => {
+        [edits, length] = saved;
+      },
+    ),
     update(predictions, references) {
       if (predictions.length !== references.length)
         throw new ShapeError(`metric ${name}: ${predictions.length} predictions, but ${references.length} references`);

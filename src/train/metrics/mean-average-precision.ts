@@ -1,6 +1,6 @@
 /** @file The metric `meanAveragePrecision` of object detection, by the rules of COCO or of Pascal VOC. */
 import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
-import { checkInteger, type Metric } from './metric.ts';
+import { checkInteger, type Metric, packNumbers, unpackNumbers } from './metric.ts';
 
 /** Corners in any one unit, `x1 < x2` and `y1 < y2`; the width is x2 - x1, without the extra pixel of old VOC tools. A box of no or negative size overlaps nothing. */
 export type Box = readonly [x1: number, y1: number, x2: number, y2: number];
@@ -43,6 +43,28 @@ interface Image {
   readonly objects: readonly { readonly box: Box; readonly ignore: boolean }[];
 }
 
+/** An image as plain JSON: four numbers per box; an object is its box and whether it is ignored. */
+type PackedImage = { readonly boxes: string; readonly scores: string; readonly objects: string };
+
+const packImage = ({ boxes, scores, objects }: Image): PackedImage => ({
+  boxes: packNumbers(boxes.flat()),
+  scores: packNumbers(scores),
+  objects: packNumbers(objects.flatMap(({ box, ignore }) => [...box, Number(ignore)])),
+});
+
+function unpackImage({ boxes, scores, objects }: PackedImage): Image {
+  const rows = (text: string, width: number) => {
+    const numbers = unpackNumbers(text);
+    return Array.from({ length: numbers.length / width }, (_, i) => numbers.subarray(i * width, (i + 1) * width));
+  };
+  const boxOf = ([x1, y1, x2, y2]: Float64Array): Box => [x1, y1, x2, y2];
+  return {
+    boxes: rows(boxes, 4).map(boxOf),
+    scores: Array.from(unpackNumbers(scores)),
+    objects: rows(objects, 5).map((row) => ({ box: boxOf(row), ignore: row[4] !== 0 })),
+  };
+}
+
 /** A detection after matching: found an object, or not; those on ignored objects are left out before. */
 interface Judged {
   readonly score: number;
@@ -75,6 +97,12 @@ export function meanAveragePrecision({
   return {
     name,
     reset: () => classes.clear(),
+    stateDict: () => [...classes].map(([label, images]) => ({ label, images: images.map(packImage) })),
+    loadStateDict(state) {
+      classes.clear();
+      for (const { label, images } of state as { label: number; images: PackedImage[] }[])
+        classes.set(label, images.map(unpackImage));
+    },
     update(outputs, targets) {
       if (outputs.length !== targets.length)
         throw new ShapeError(

@@ -28,6 +28,20 @@ export function numbersState(get: () => number[], set: (numbers: number[]) => vo
   return { stateDict: (): Json => get(), loadStateDict: (state: Json): void => set(state as number[]) };
 }
 
+/** Numbers as text of JSON, to the last bit: JSON itself has no infinities. */
+export function packNumbers(numbers: ArrayLike<number>): string {
+  const bytes = new Uint8Array(Float64Array.from(numbers).buffer);
+  let text = '';
+  for (let i = 0; i < bytes.length; i += 8192) text += String.fromCharCode(...bytes.subarray(i, i + 8192));
+  return btoa(text);
+}
+
+/** What `packNumbers` was given. */
+export function unpackNumbers(text: Json): Float64Array<ArrayBuffer> {
+  const bytes = Uint8Array.from(atob(String(text)), (c) => c.charCodeAt(0));
+  return new Float64Array(bytes.buffer);
+}
+
 /** Elements as numbers: float16 and bfloat16, which are held as raw bits, are decoded; other arrays come as they are. */
 export function numbersOf({ data, dtype }: NDArray): NumericArray {
   if (dtype !== 'float16' && dtype !== 'bfloat16') return data;
@@ -72,7 +86,7 @@ export class NumberList {
 
   push(value: number): void {
     if (this.length === this.#data.length) {
-      const grown = new Float64Array(this.#data.length * 2);
+      const grown = new Float64Array(Math.max(1024, this.#data.length * 2));
       grown.set(this.#data);
       this.#data = grown;
     }
@@ -81,6 +95,15 @@ export class NumberList {
 
   clear(): void {
     this.length = 0;
+  }
+
+  stateDict(): string {
+    return packNumbers(this.values());
+  }
+
+  loadStateDict(state: Json): void {
+    this.#data = unpackNumbers(state);
+    this.length = this.#data.length;
   }
 
   /** A view of the numbers, valid until the next `push`. */

@@ -101,6 +101,13 @@ function rankingMetric(
       targets.clear();
       columns = 0;
     },
+    stateDict: () => ({ columns, scores: scores.stateDict(), targets: targets.stateDict() }),
+    loadStateDict(state) {
+      const saved = state as { columns: number; scores: string; targets: string };
+      columns = saved.columns;
+      scores.loadStateDict(saved.scores);
+      targets.loadStateDict(saved.targets);
+    },
     update(output, target) {
       const [rows, classes = 1, ...more] = output.shape;
       if (rows === undefined || more.length > 0 || classes === 0 || sizeOf(target.shape) !== rows)
