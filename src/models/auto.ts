@@ -3,6 +3,7 @@ import { openSource, readJson } from '../hub/source.ts';
 import { FormatError, UnsupportedError } from '../ir/errors.ts';
 import { families } from './families.ts';
 import type { Task } from './family.ts';
+import type { GenerativeModel } from './generation/index.ts';
 import {
   type FromPretrainedOptions,
   loadPretrained,
@@ -66,8 +67,8 @@ export const AutoModelForMultipleChoice = auto('multipleChoice');
 /** The tokens behind masks. */
 export const AutoModelForMaskedLM = auto('maskedLM');
 /** The next token. */
-export const AutoModelForCausalLM = auto('causalLM');
+export const AutoModelForCausalLM = auto<GenerativeModel>('causalLM');
 /** A text from a text. */
-export const AutoModelForSeq2SeqLM = auto('seq2seqLM');
+export const AutoModelForSeq2SeqLM = auto<GenerativeModel>('seq2seqLM');
 /** A class for a picture. */
 export const AutoModelForImageClassification = auto('imageClassification');

@@ -3,10 +3,12 @@ export * from './auto.ts';
 export * from './bert/index.ts';
 export type { PretrainedConfig } from './config.ts';
 export { decayGroups } from './decay-groups.ts';
+export * from './generation/index.ts';
 export * from './gpt2/index.ts';
 export * from './llama/index.ts';
 export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
 export { PreTrainedModel } from './pretrained-model.ts';
+export * from './t5/index.ts';
 export { exportTransformer, saveForInference } from './save-for-inference.ts';
 export {
   type ClassifyOptions,

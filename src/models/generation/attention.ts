@@ -74,7 +74,7 @@ export function attend(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: { mask: Tensor; scale?: number; dropoutP?: number },
+  options: { mask: Tensor | null; scale?: number; dropoutP?: number },
 ): Tensor {
   const { mask: attnMask, scale, dropoutP = 0 } = options;
   const [batch, heads, queries, features] = query.shape;
