@@ -1,6 +1,7 @@
 /** @file Where a model's files come from: a local folder, or a repository of the Hugging Face hub. */
 import { ArgumentError, FormatError } from '../ir/errors.ts';
 import { nodeFiles, readFileBounded, resolveInside } from '../train/files.ts';
+import { isRepositoryName, openRepository } from './hub-repository.ts';
 
 export interface SourceOptions {
   /** Branch, tag or commit of a hub repository; default main. */
@@ -11,6 +12,10 @@ export interface SourceOptions {
   offline?: boolean;
   /** Access token; default `HF_TOKEN`. */
   token?: string;
+  /** Seconds without any data from the hub after which a connection is given up. Default 30. */
+  timeout?: number;
+  /** Show a line per download. Default: in a terminal. */
+  progress?: boolean;
 }
 
 /** Files of one model, wherever they are. */
@@ -24,15 +29,19 @@ export interface ModelSource {
 
 /**
  * Opens a folder or, if there is none of that name, a hub repository such as `sentence-transformers/all-MiniLM-L6-v2`.
- * @throws ArgumentError for what is neither.
+ * Files of the hub are kept in the cache that Python's huggingface_hub uses; `HF_ENDPOINT` names a mirror.
+ * @throws ArgumentError for what is neither, HubError if the hub refuses or cannot be reached.
  */
-export async function openSource(source: string, _options: SourceOptions = {}): Promise<ModelSource> {
+export async function openSource(source: string, options: SourceOptions = {}): Promise<ModelSource> {
   if (typeof source !== 'string' || source === '')
     throw new ArgumentError(`expected a folder or the name of a hub repository, found ${JSON.stringify(source)}`);
   const { fs } = nodeFiles();
   const stats = await fs.stat(source).catch(() => undefined);
   if (stats?.isDirectory()) return folderSource(source);
-  throw new ArgumentError(`there is no folder ${source}`);
+  if (!stats && isRepositoryName(source)) return await openRepository(source, 'model', options);
+  throw new ArgumentError(
+    `there is no folder ${source}${stats ? ': it is a file' : ', and it is not the name of a hub repository (owner/name)'}`,
+  );
 }
 
 function folderSource(folder: string): ModelSource {

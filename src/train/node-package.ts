@@ -5,6 +5,7 @@ import { UnsupportedError } from '../ir/errors.ts';
 interface NodePackages {
   sharp: typeof import('sharp');
   'cli-progress': typeof import('cli-progress');
+  '@huggingface/hub': typeof import('@huggingface/hub');
 }
 
 /**

@@ -168,8 +168,10 @@ function bert(config: Record<string, Json>): Normalizer {
   };
   return (piece) => {
     // Printable ASCII, tabs and line ends: same length, so the same places.
-    if (!/[^\t\n\r -~]/.test(piece.text))
-      return lower ? new Aligned(piece.text.toLowerCase(), piece.shift, piece.origin) : piece;
+    if (!/[^\t\n\r -~]/.test(piece.text)) {
+      const cleaned = clean ? piece.text.replace(/[\t\n\r]/g, ' ') : piece.text;
+      return new Aligned(lower ? cleaned.toLowerCase() : cleaned, piece.shift, piece.origin);
+    }
     return perCharacter(piece, remembered);
   };
 }
