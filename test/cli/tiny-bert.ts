@@ -18,7 +18,8 @@ export async function writeTinyBert(folder: string, config: Readonly<Record<stri
   const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
   const vocabulary = [...new Set([...special, ...letters, ...letters.map((c) => `##${c}`), ...words])];
   await writeFile(join(folder, 'vocab.txt'), `${vocabulary.join('\n')}\n`);
-  const tokenizer = { tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 64 };
+  const roles = Object.fromEntries(special.map((token) => [`${token.slice(1, -1).toLowerCase()}_token`, token]));
+  const tokenizer = { tokenizer_class: 'BertTokenizer', do_lower_case: true, model_max_length: 64, ...roles };
   await writeFile(join(folder, 'tokenizer_config.json'), JSON.stringify(tokenizer));
   manualSeed(3);
   const model = AutoModel.fromConfig({
