@@ -27,7 +27,6 @@ export function recordAssignment(tensor: Tensor, value: Value): void {
       throw new ArgumentError(
         'assign() needs a tensor that holds elements of its own: a parameter, a buffer, or one realised before',
       );
-    storage.mutable = true;
     pending.set(tensor, { tensor, storage, value, requiresGrad: tensor.requiresGrad });
   }
   tensor.value = tensor.requiresGrad && !value.requiresGrad ? asLeaf(value) : value;

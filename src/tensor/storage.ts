@@ -30,8 +30,6 @@ export class Storage implements Leaf {
   readonly shape: Shape;
   /** Counts overwritings; lazy values remember the version they were built on. */
   version = 0;
-  /** Whether the memory is written again later (parameters, optimiser state): what users get is then a copy. */
-  mutable = false;
   #host: NumericArray | null;
   #initialize: (() => NumericArray) | null;
   readonly #place: Place = { engine: null, tensor: null, watched: false };
@@ -157,13 +155,12 @@ export class Storage implements Leaf {
     let storage = this.#scratch.get(slot);
     if (!storage || storage.dtype !== dtype || !sameShape(storage.shape, shape)) {
       storage = new Storage(dtype, shape, () => new dtypes[dtype].array(sizeOf(shape)));
-      storage.mutable = true;
       this.#scratch.set(slot, storage);
     }
     return storage;
   }
 
-  /** Elements on the host, fetched from the device if need be. A view: callers copy before giving it away if `mutable`. */
+  /** Elements on the host, fetched from the device if need be. A view: callers copy before giving it away. */
   async read(): Promise<NumericArray> {
     const host = this.host;
     if (host) return host;

@@ -55,6 +55,16 @@ describe('realisation', () => {
   });
 });
 
+describe('data', () => {
+  it('is a copy, for given and computed tensors alike', async () => {
+    for (const x of [tensor([1, 2]), tensor([1, 1]).mul(tensor([1, 2]))]) {
+      (await x.data())[0] = 9;
+      expect(await x.array()).toEqual([1, 2]);
+      expect(await x.add(1).array()).toEqual([2, 3]);
+    }
+  });
+});
+
 describe('creation', () => {
   it('refuses what no tensor can hold', () => {
     expect(() => zeros([1e8, 1e8])).toThrow(

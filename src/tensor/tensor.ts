@@ -128,7 +128,7 @@ export class Tensor extends ArrayMethods {
     return this;
   }
 
-  /** Elements in row-major order. 64-bit integers come as float64, bool as 0 and 1, float16 as raw bits. */
+  /** A copy of the elements in row-major order: the caller's own. 64-bit integers come as float64, bool as 0 and 1, float16 as raw bits. */
   async data(): Promise<NumericArray> {
     if (this.#value.constant) return this.#value.constant.slice();
     await realizeValues([this]);
@@ -136,7 +136,7 @@ export class Tensor extends ArrayMethods {
     if (!storage) return (this.#value.constant ?? new Float32Array()).slice();
     // A device's memory is read in turn with the programs, which may replace it.
     const data = storage.host ?? (await exclusively(() => storage.read()));
-    return storage.mutable ? data.slice() : data;
+    return data.slice();
   }
 
   /** The single element of a tensor of size 1. @throws ShapeError for other sizes. */

@@ -2,6 +2,7 @@
 import type { NumericArray } from '../ir/dtype.ts';
 import { NumericError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
+import { dropAssignments, takeAssignments } from '../tensor/assignments.ts';
 import { realize, Tensor } from '../tensor/index.ts';
 import type { Batch, StepFunction } from './step.ts';
 
@@ -38,6 +39,8 @@ export async function diagnose<M extends Module>(
     model.zeroGrad();
     const { loss } = step(model, batch);
     if (loss.requiresGrad) loss.backward();
+    // Running statistics of a step that did not count stay as they were.
+    dropAssignments(takeAssignments());
     const gradients = model.namedParameters().flatMap(([name, p]) => (p.grad ? [{ name, tensor: p.grad }] : []));
     await realize(...outputs.map((o) => o.tensor), loss, ...gradients.map((g) => g.tensor));
     const fields = Object.entries(batch).flatMap(([name, t]) => (t instanceof Tensor ? [{ name, tensor: t }] : []));

@@ -144,6 +144,8 @@ export class FitRun<M extends Module> implements TrainContext {
       await this.#call('onFitStart');
       while (this.epoch < this.epochs && this.#stopReason === undefined) await this.#runEpoch();
       await this.#restoreBest();
+      // What was evaluated is what the user gets.
+      await this.#useAverages(true);
     } catch (error) {
       // What went wrong first is what must be told.
       await this.#end().catch(() => undefined);
@@ -153,7 +155,14 @@ export class FitRun<M extends Module> implements TrainContext {
     return { history: this.#history, stopped: this.#stopReason, bestEpoch: this.#best?.epoch };
   }
 
+  /** Puts the averages of `ema` in the model after training, or takes them out before it goes on. */
+  async #useAverages(on: boolean): Promise<void> {
+    const { ema } = this.#trainer.internals;
+    if (ema?.updates && ema.isSwapped !== on) await ema.swap();
+  }
+
   async #prepare(): Promise<void> {
+    await this.#useAverages(false);
     if (this.#options.resume) await this.#resume();
     else if (this.out !== undefined)
       for (const name of ['checkpoints', 'best']) await setAside(this.#folder(name) as string);
@@ -195,8 +204,12 @@ export class FitRun<M extends Module> implements TrainContext {
   }
 
   async #runBatch(batch: Batch, last: boolean, tally: Tally): Promise<void> {
-    const { loss, ok, output, target } = await this.#trainer.trainStep.run(batch, last);
-    if (!(await ok.item())) throw await this.#notFinite(batch);
+    const step = this.#trainer.trainStep;
+    const { loss, ok, output, target } = await step.run(batch, last);
+    if (!(await ok.item())) {
+      await step.abort();
+      throw await this.#notFinite(batch);
+    }
     await tally.add(batch, loss, output, target);
     if (!last) return;
     this.step++;

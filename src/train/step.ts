@@ -1,5 +1,5 @@
 /** @file One training or evaluation step as a compiled program. */
-import { dtypes } from '../ir/dtype.ts';
+import { dtypes, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError } from '../ir/errors.ts';
 import type { Module } from '../nn/module.ts';
 import { Buffer } from '../nn/module.ts';
@@ -121,6 +121,10 @@ export class TrainStep<M extends Module> {
   readonly #optimizer: Optimizer;
   readonly #options: TrainStepOptions;
   readonly #accumulators: Map<Tensor, Buffer>;
+  /** Whether an accumulation is under way. */
+  #isOpen = false;
+  /** The buffers before the present step, where earlier micro-batches of it have changed them. */
+  #statistics: readonly [Tensor, NumericArray][] | undefined;
   readonly #update: (batch: Batch) => Promise<Record<string, Tensor>>;
   readonly #gather: (batch: Batch) => Promise<Record<string, Tensor>>;
 
@@ -139,12 +143,28 @@ export class TrainStep<M extends Module> {
 
   /** Runs one micro-batch; `last` of an accumulation updates the parameters. */
   async run(batch: Batch, last: boolean): Promise<StepOutcome> {
+    if (!this.#isOpen) this.#statistics = last ? undefined : await this.#buffers();
+    this.#isOpen = !last;
     const { loss, ok, output, target } = await (last ? this.#update(batch) : this.#gather(batch));
     return { loss, ok, output, target };
   }
 
+  /** Notes what earlier micro-batches of a step will change: the buffers, such as running statistics. */
+  async #buffers(): Promise<[Tensor, NumericArray][]> {
+    return await Promise.all(
+      this.#model.buffers().map(async (b): Promise<[Tensor, NumericArray]> => [b, await b.data()]),
+    );
+  }
+
+  /** Takes back what the micro-batches of an unfinished step have done: gradients and running statistics. */
+  async abort(): Promise<void> {
+    for (const [buffer, data] of this.#statistics ?? []) buffer.setData(data);
+    this.reset();
+  }
+
   /** Forgets the gradients of an accumulation that was left unfinished. */
   reset(): void {
+    this.#isOpen = false;
     for (const sum of this.#accumulators.values()) sum.setData(new dtypes[sum.dtype].array(sum.numel()));
   }
 

@@ -51,7 +51,10 @@ export interface TrainerOptions<M extends Module> {
   /** Upper bound of the gradients' total norm. */
   clipNorm?: number;
   clipValue?: number;
-  /** Decay of an exponential moving average of the weights, used for evaluation. */
+  /**
+   * Decay of an exponential moving average of the weights. Validation uses the averages, and after fit the model has them
+   * (with `restoreBest`, those of the best epoch); a further fit goes on from the weights themselves.
+   */
   ema?: number;
   /** Seed of everything random; default 0. */
   seed?: number;
@@ -156,7 +159,8 @@ export class Trainer<M extends Module> {
   async #evaluating<T>(work: () => Promise<T>): Promise<T> {
     const before = this.model.training;
     this.model.eval();
-    const averaged = this.#ema?.updates ? this.#ema : undefined;
+    // After fit the averages are in the model already.
+    const averaged = this.#ema?.updates && !this.#ema.isSwapped ? this.#ema : undefined;
     await averaged?.swap();
     try {
       return await work();

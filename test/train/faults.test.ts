@@ -4,10 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NumericError } from '../../src/ir/errors.ts';
-import { tensor } from '../../src/tensor/index.ts';
+import * as nn from '../../src/nn/index.ts';
+import * as optim from '../../src/optim/index.ts';
+import { type Tensor, tensor } from '../../src/tensor/index.ts';
 import type { Batch, BatchSource } from '../../src/train/index.ts';
-import { InterruptedError } from '../../src/train/index.ts';
-import { bits, makeTrainer, trainLoader, validationLoader } from './fixture.ts';
+import { InterruptedError, Trainer } from '../../src/train/index.ts';
+import { bits, loss, makeTrainer, trainLoader, validationLoader } from './fixture.ts';
 
 let folder: string;
 beforeAll(async () => {
@@ -52,6 +54,28 @@ describe('a step that is not finite', () => {
     const rest = makeTrainer({ ...options, out });
     await rest.trainer.fit(trainLoader(), { epochs: 3, restoreBest: false, resume: true });
     expect(await bits(rest.model)).toEqual(await bits(whole.model));
+  });
+});
+
+describe('a step that is not finite, with batch normalisation', () => {
+  it.each([
+    [3, 2],
+    [3, 3],
+    [1, 1],
+  ])('leaves the running statistics as they were before it (accumulate %i, batch %i)', async (accumulate, bad) => {
+    class Normed extends nn.Module {
+      bn = new nn.BatchNorm1d(6);
+      out = new nn.Linear(6, 3);
+      override forward(x: Tensor): Tensor {
+        return this.out.forward(this.bn.forward(x));
+      }
+    }
+    const model = new Normed();
+    const trainer = new Trainer(model, { loss, optimizer: optim.sgd({ lr: 0.1 }), accumulate });
+    await trainer.fit(trainLoader(), { epochs: 1 });
+    const before = await bits(model);
+    await expect(trainer.fit(poisoned(bad), { epochs: 1 })).rejects.toThrow(NumericError);
+    expect(await bits(model)).toEqual(before);
   });
 });
 

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { DataLoader } from '../../src/data/index.ts';
 import { NumericError } from '../../src/ir/errors.ts';
 import * as optim from '../../src/optim/index.ts';
-import { tensor } from '../../src/tensor/index.ts';
+import { type Tensor, tensor } from '../../src/tensor/index.ts';
 import { earlyStopping, Trainer } from '../../src/train/index.ts';
 import { bits, loss, makeTrainer, points, seededNet, trainLoader, validationLoader } from './fixture.ts';
 
@@ -93,6 +93,36 @@ describe('Trainer', () => {
     const again = make();
     await again.fit(trainLoader(), { epochs: 6, validation: validationLoader(), resume: true });
     expect((await again.evaluate(validationLoader())).loss).toBe(history[bestEpoch - 1].val_loss);
+  });
+
+  it('has the averages in the model after fit, and goes on from the weights themselves', async () => {
+    const plain = async ({ model, trainer }: ReturnType<typeof makeTrainer>) => {
+      let total = 0;
+      let seen = 0;
+      for await (const { x, y } of validationLoader()) {
+        const value = await loss(model.forward(x as Tensor), y as Tensor).item();
+        total += value * (x as Tensor).shape[0];
+        seen += (x as Tensor).shape[0];
+      }
+      expect(total / seen).toBeCloseTo((await trainer.evaluate(validationLoader())).loss, 5);
+      return total / seen;
+    };
+    const best = makeTrainer({ ema: 0.5, optimizer: optim.sgd({ lr: 3 }), schedule: undefined, callbacks: [] });
+    const { history, bestEpoch = 0 } = await best.trainer.fit(trainLoader(), {
+      epochs: 6,
+      validation: validationLoader(),
+    });
+    expect(await plain(best)).toBeCloseTo(history[bestEpoch - 1].val_loss, 5);
+
+    const options = { ema: 0.9, schedule: undefined, callbacks: [] };
+    const whole = makeTrainer(options);
+    await whole.trainer.fit(trainLoader(), { epochs: 2 });
+    await plain(whole);
+    const parts = makeTrainer(options);
+    const loader = trainLoader();
+    await parts.trainer.fit(loader, { epochs: 1 });
+    await parts.trainer.fit(loader, { epochs: 1 });
+    expect(await bits(parts.model)).toEqual(await bits(whole.model));
   });
 
   it('names the tensor that is not finite, and leaves parameters as they were', async () => {
