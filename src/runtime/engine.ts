@@ -7,6 +7,11 @@ export interface ProgramOptions {
   profile?: boolean;
   /** Outputs that stay in device memory, by position; the others come to the host. Only where memory is not shared. */
   keep?: readonly boolean[];
+  /**
+   * Keep the memory of intermediate results between runs (default), which saves the system's work of giving it anew.
+   * Without, all such programs share the process's heap. Native CPU only.
+   */
+  ownMemory?: boolean;
 }
 
 /** A tensor in the engine's own form. Opaque above this layer. */

@@ -95,6 +95,7 @@ export class OrtEngine implements Engine {
       logSeverityLevel: 3,
       // The pattern's one block comes on top of what the first run took: a third more peak memory, and no faster.
       enableMemPattern: false,
+      enableCpuMemArena: options.ownMemory ?? true,
       extra: { session: { ...threads, ...strict } },
       ...(this.sharesMemory ? {} : { preferredOutputLocation: locations(outputs, options.keep ?? []) }),
       ...(options.profile ? { enableProfiling: true, profileFilePrefix: profilePrefix() } : {}),

@@ -6,6 +6,7 @@ import type { LinearGraph } from '../compiler/linearize.ts';
 import { arenaOf } from '../compiler/loops/arena.ts';
 import { instantiateLoop } from '../compiler/loops/run.ts';
 import { compileGraph, hasConvolution, opsetFor, programInput } from '../compiler/pipeline.ts';
+import { dtypes } from '../ir/dtype.ts';
 import { EngineError } from '../ir/errors.ts';
 import type { Leaf, Value } from '../ir/graph.ts';
 import { channelBlock } from '../runtime/channel-block.ts';
@@ -23,6 +24,17 @@ interface PlacedLoop {
   readonly arrays: readonly Position[];
   readonly scalars: readonly Position[];
 }
+
+/** Bytes of intermediate results from which a program counts as large. */
+const largeProgram = 128 * 2 ** 20;
+
+/**
+ * The one large program that keeps its memory between runs. A training run over batches of several lengths has a program
+ * for each; if all kept theirs, they would need the sum instead of the largest. Sharing costs about a twentieth of the time.
+ */
+let ownerOfMemory: WeakRef<Executable> | undefined;
+
+const bytesOf = (values: readonly Value[]) => values.reduce((n, v) => n + v.size * dtypes[v.dtype].bytes, 0);
 
 /** What to compute: values to deliver, and storages (as inputs of the graph) to overwrite. */
 export interface Request {
@@ -83,12 +95,17 @@ export class Executable {
       compiled.outputs,
       opsetFor(compiled, target),
     );
+    const isLarge = compiled.nodes.reduce((n, node) => n + bytesOf(node.outputs), 0) > largeProgram;
     const program = await engine.compile(model.bytes, model.inputNames, model.outputNames, {
       profile: debugLevel() >= 4,
       keep: keptOutputs(plan, engine),
+      ownMemory: !isLarge || !ownerOfMemory?.deref(),
     });
     await observer.done(model.bytes, compiled.nodes.length);
-    return new Executable(engine, program, plan, graphInputs, indexingNodes(compiled.nodes, request.graph.nodes));
+    const indexing = indexingNodes(compiled.nodes, request.graph.nodes);
+    const executable = new Executable(engine, program, plan, graphInputs, indexing);
+    if (isLarge && !ownerOfMemory?.deref()) ownerOfMemory = new WeakRef(executable);
+    return executable;
   }
 
   /**
@@ -185,6 +202,7 @@ export class Executable {
   }
 
   async dispose(): Promise<void> {
+    if (ownerOfMemory?.deref() === this) ownerOfMemory = undefined;
     await this.#program?.dispose();
   }
 }
