@@ -1,6 +1,6 @@
 /** @file Keys and values of earlier tokens, kept on the device in tensors of a fixed length that programs write by position. */
 import type { NumericArray } from '../../ir/dtype.ts';
-import { arange, fromData, type Tensor, where, zeros } from '../../tensor/index.ts';
+import { fromData, type Tensor, zeros } from '../../tensor/index.ts';
 import type { KeyValueCache } from './attention.ts';
 
 /** Sizes of a decoder. */
@@ -53,9 +53,9 @@ export class KeyValueMemory {
 
   /** While a token per row is read: it goes to `slot` (int64 scalar); row i goes on from row parents[i]. */
   extending(slot: Tensor, parents: Tensor | undefined): KeyValueCache {
-    const isSlot = arange(this.length).eq(slot).reshape([1, 1, this.length, 1]);
+    const at = slot.reshape([1, 1, 1, 1]);
     const extend = (memory: Tensor, x: Tensor) => {
-      const next = where(isSlot, x, parents ? memory.indexSelect(0, parents) : memory);
+      const next = (parents ? memory.indexSelect(0, parents) : memory).scatter(2, at.expand(x.shape), x);
       memory.assign(next);
       return next;
     };

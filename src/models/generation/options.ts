@@ -1,7 +1,8 @@
 /** @file What generate() takes, checked. */
 import { ArgumentError } from '../../ir/errors.ts';
 import { Random } from '../../ir/random.ts';
-import { nextStream, type Tensor } from '../../tensor/index.ts';
+import type { Tensor } from '../../tensor/index.ts';
+import { nextStream } from '../../tensor/random.ts';
 import type { PretrainedConfig } from '../config.ts';
 
 /** How tokens are chosen; names, meaning and defaults of transformers.GenerationConfig. */
