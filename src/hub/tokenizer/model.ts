@@ -1,5 +1,5 @@
 /** @file What splits one word into tokens: the models of tokenizer.json. */
-import { UnsupportedError } from '../../ir/errors.ts';
+import { FormatError, UnsupportedError } from '../../ir/errors.ts';
 import { bpe } from './bpe.ts';
 import { type Json, record, string } from './json.ts';
 import { unigram } from './unigram.ts';
@@ -12,7 +12,7 @@ export type WordTokens = readonly number[];
 /** Splits one word into tokens. */
 export type WordModel = (word: string) => WordTokens;
 
-/** @throws UnsupportedError for unknown types, FormatError for broken entries. */
+/** @throws FormatError for unknown types and broken entries. */
 export function modelOf(json: Json, table: TokenTable, byteLevel: boolean): WordModel {
   const config = record(json, 'model');
   // Files of old versions have no type.
@@ -33,7 +33,9 @@ export function modelOf(json: Json, table: TokenTable, byteLevel: boolean): Word
       };
     }
     default:
-      throw new UnsupportedError(`model: unknown type ${JSON.stringify(config.type)}`);
+      throw new FormatError(
+        `tokenizer: model: unknown type ${JSON.stringify(config.type)}; there are WordPiece, BPE, Unigram, WordLevel`,
+      );
   }
 }
 

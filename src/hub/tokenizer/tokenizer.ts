@@ -321,7 +321,9 @@ export class Tokenizer {
 
   #padAll(encodings: readonly Encoding[], options: PadOptions): Encoding[] {
     const length = this.#padTo(encodings, options);
-    if (length === undefined || encodings.every((e) => e.inputIds.length >= length)) return [...encodings];
+    const isLong = (e: Encoding): boolean =>
+      e.inputIds.length >= (length ?? 0) && (e.overflowing ?? []).every((window) => isLong(window));
+    if (length === undefined || encodings.every(isLong)) return [...encodings];
     const padWith = this.#padWith();
     return encodings.map((e) => padEncoding(e, length, padWith));
   }
