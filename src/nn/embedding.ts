@@ -1,6 +1,7 @@
 /** @file Embedding, EmbeddingBag: tables of vectors looked up by index. */
 import { ArgumentError } from '../ir/errors.ts';
-import { fromData, type Indices, nextStream, type Tensor } from '../tensor/index.ts';
+import { fromData, type Indices, type Tensor } from '../tensor/index.ts';
+import { nextStream } from '../tensor/random.ts';
 import type { EmbeddingBagOptions } from './functional/embedding.ts';
 import * as F from './functional/index.ts';
 import { checkFeatures } from './functional/sizes.ts';

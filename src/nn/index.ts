@@ -11,7 +11,14 @@ export * as functional from './functional/index.ts';
 export * as init from './init.ts';
 export * from './linear.ts';
 export * from './loss.ts';
-export * from './module.ts';
+export {
+  Buffer,
+  type LoadResult,
+  Module,
+  type NamePattern,
+  Parameter,
+  type StateDict,
+} from './module.ts';
 export * from './norm.ts';
 export * from './padding.ts';
 export * from './pool.ts';

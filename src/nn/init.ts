@@ -3,7 +3,8 @@ import { dtypes } from '../ir/dtype.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import type { Random } from '../ir/random.ts';
 import { formatShape, type Shape } from '../ir/shape.ts';
-import { nextStream, type Tensor } from '../tensor/index.ts';
+import type { Tensor } from '../tensor/index.ts';
+import { nextStream } from '../tensor/random.ts';
 
 /** What follows a layer, for the gain. */
 export type Nonlinearity =

@@ -1,11 +1,23 @@
 /** @file Fused operators of ONNX Runtime (domain com.microsoft) that hub files contain. */
-import { ShapeError } from '../ir/errors.ts';
-import type { Attrs, Value } from '../ir/graph.ts';
+import { ShapeError, UnsupportedError } from '../ir/errors.ts';
+import type { Attr, Attrs, Value } from '../ir/graph.ts';
 import { formatShape, sameShape } from '../ir/shape.ts';
+import {
+  elu,
+  hardSigmoid,
+  leakyRelu,
+  relu,
+  selu,
+  sigmoid,
+  softplus,
+  softsign,
+  tanh,
+  thresholdedRelu,
+} from './activations.ts';
 import { add, mul } from './arithmetic.ts';
 import { defineOp, requireSameDType, type } from './define.ts';
 import { gelu, geluSlope, swish } from './gelu.ts';
-import { matMul, matMulShape } from './matmul.ts';
+import { gemm, matMul, matMulShape } from './matmul.ts';
 import { swapLast, transpose } from './movement.ts';
 import { inferFloat, numberAttr, scalar, slope } from './unary.ts';
 
@@ -40,6 +52,45 @@ export const fusedMatMul = defineOp('FusedMatMul', {
   gradient: 'decompose',
   decompose: fusedMatMulParts,
 });
+
+/** Activations that ONNX Runtime fuses into FusedGemm, by name; parameters as attributes `activation_alpha`, `activation_beta`, `activation_gamma`. */
+const fusedActivations: Readonly<Record<string, (x: Value, attrs: Attrs) => Value>> = {
+  Relu: (x) => relu(x),
+  Sigmoid: (x) => sigmoid(x),
+  Tanh: (x) => tanh(x),
+  Softplus: (x) => softplus(x),
+  Softsign: (x) => softsign(x),
+  LeakyRelu: leakyRelu,
+  Elu: elu,
+  Selu: selu,
+  HardSigmoid: hardSigmoid,
+  ThresholdedRelu: thresholdedRelu,
+};
+
+/** Gemm followed by an activation. */
+export const fusedGemm = defineOp('FusedGemm', {
+  domain: 'com.microsoft',
+  infer: ([a, b, c], attrs) => {
+    const { activation = 'none' } = attrs;
+    if (!Object.hasOwn(fusedActivations, String(activation)))
+      throw new UnsupportedError(`activation '${activation}'; supported: ${Object.keys(fusedActivations).join(', ')}`);
+    return gemm.definition.infer(c ? [a, b, c] : [a, b], gemmAttrs(attrs));
+  },
+  gradient: 'decompose',
+  decompose: ([a, b, c], attrs) => {
+    const product = c ? gemm(a, b, c, gemmAttrs(attrs)) : gemm(a, b, gemmAttrs(attrs));
+    const parameters: Record<string, Attr> = {};
+    for (const name of ['alpha', 'beta', 'gamma']) {
+      const value = attrs[`activation_${name}`];
+      if (value !== undefined) parameters[name] = value;
+    }
+    return fusedActivations[String(attrs.activation)](product, parameters);
+  },
+  lowered: true,
+});
+
+const gemmAttrs = ({ alpha, beta, transA, transB }: Attrs): Attrs =>
+  Object.fromEntries(Object.entries({ alpha, beta, transA, transB }).filter(([, value]) => value !== undefined));
 
 /** Gelu with the exact normal distribution function. */
 export const contribGelu = defineOp('Gelu', {

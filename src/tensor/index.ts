@@ -11,7 +11,18 @@ export type { Dims, Indices } from './lift.ts';
 export * from './linalg.ts';
 export * from './math.ts';
 export type { Operand } from './operand.ts';
-export * from './random.ts';
+export {
+  type GeneratorState,
+  getRngState,
+  manualSeed,
+  normal,
+  rand,
+  randint,
+  randn,
+  randperm,
+  setRngState,
+  uniform,
+} from './random.ts';
 export { realize } from './realize.ts';
 export * from './reduce.ts';
 export * from './shape.ts';

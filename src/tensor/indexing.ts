@@ -6,9 +6,9 @@ import { broadcastShapes, formatShape, normalizeAxis, type Shape, sameShape, str
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
 import { tensor } from './creation.ts';
-import { castTo, checkIndices, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
+import { castTo, checkIndices, cut, dimOf, type Indices, indexValue, like, requireOneOf } from './lift.ts';
 import type { ValuesAndIndices } from './reduce.ts';
-import { cut, expand, permute, reshape, select, slice, transpose, unsqueeze } from './shape.ts';
+import { expand, permute, reshape, select, slice, transpose, unsqueeze } from './shape.ts';
 import { Tensor } from './tensor.ts';
 
 /** Elements at `index` (same rank as x, no larger in the other dimensions) along `dim` (torch.gather). */

@@ -5,6 +5,7 @@ import { constant, type Value } from '../ir/graph.ts';
 import { formatShape, normalizeAxes, normalizeAxis, type Shape } from '../ir/shape.ts';
 import { cast } from '../ops/cast.ts';
 import { ints } from '../ops/movement.ts';
+import { slice } from '../ops/slice.ts';
 import { tensor } from './creation.ts';
 import { type NestedNumbers, Tensor } from './tensor.ts';
 import { onReplayArgument } from './tracing.ts';
@@ -37,6 +38,11 @@ export function viaInt32(values: readonly Value[], f: (...values: Value[]) => Va
   const { dtype } = values[0];
   if (isFloat(dtype) || dtype === 'bool' || dtypes[dtype].bytes > 2) return f(...values);
   return castTo(f(...values.map((v) => castTo(v, 'int32'))), dtype);
+}
+
+/** Elements `start` to `end` (not included) of an axis, every `step`-th; ONNX's rules for negative ones. */
+export function cut(x: Value, axis: number, start: number, end: number, step = 1): Value {
+  return slice(x, [start], [end], [axis], [step]);
 }
 
 /** Dimensions counted from the front; none given means all. */

@@ -5,7 +5,7 @@ import { formatShape, normalizeAxes, normalizeAxis, type Shape, sameShape, sizeO
 import * as ops from '../ops/index.ts';
 import { memoConstant } from '../ops/memo.ts';
 import { tensor } from './creation.ts';
-import { castTo, type Dims, dimOf, like, requireList, requireOneOf, requireTensor, viaInt32 } from './lift.ts';
+import { castTo, cut, type Dims, dimOf, like, requireList, requireOneOf, requireTensor, viaInt32 } from './lift.ts';
 import { promoteTypes } from './operand.ts';
 import { Tensor } from './tensor.ts';
 
@@ -168,11 +168,6 @@ export function repeatInterleave(x: Tensor, repeats: number | readonly number[],
   const apart = unsqueeze(x, at + 1);
   const grown = expand(apart, apart.shape.with(at + 1, repeats));
   return flatten(grown, at, at + 1);
-}
-
-/** @internal Elements `start` to `end` (not included) of an axis, every `step`-th; ONNX's rules for negative ones. */
-export function cut(x: Value, axis: number, start: number, end: number, step = 1): Value {
-  return ops.slice(x, [start], [end], [axis], [step]);
 }
 
 /** `length` elements of `dim` from `start` on. @throws ArgumentError outside of the dimension. */

@@ -2,7 +2,8 @@
 import { ArgumentError } from '../../ir/errors.ts';
 import type { Shape } from '../../ir/shape.ts';
 import * as ops from '../../ops/index.ts';
-import { nextSeed, Tensor, where } from '../../tensor/index.ts';
+import { Tensor, where } from '../../tensor/index.ts';
+import { nextSeed } from '../../tensor/random.ts';
 
 export interface DropoutOptions {
   /** Probability of an element to become 0. */
