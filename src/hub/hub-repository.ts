@@ -151,16 +151,28 @@ function online(
     });
     return entries;
   };
+  /** The list of files; undefined where the hub cannot be reached and this file of the commit is cached. */
+  const listedUnlessCached = async (target: string) => {
+    try {
+      return await listed();
+    } catch (error) {
+      const cached = (await fs.stat(target).catch(() => undefined))?.isFile();
+      if (cached && error instanceof HubError && error.status === undefined) return undefined;
+      throw error;
+    }
+  };
   return {
     name,
     commit,
     async has(file) {
-      resolveInside(snapshot, file);
-      return (await listed()).has(file);
+      const target = resolveInside(snapshot, file);
+      return (await listedUnlessCached(target))?.has(file) ?? true;
     },
     async path(file) {
       const target = resolveInside(snapshot, file);
-      const entry = (await listed()).get(file);
+      const known = await listedUnlessCached(target);
+      if (!known) return target;
+      const entry = known.get(file);
       if (!entry) throw new FileError(`${type} ${name} holds no file ${file}`, file, 'ENOENT', 0);
       if (await isWhole({ target, size: entry.size })) return target;
       const blob = path.join(folder, 'blobs', entry.hash);

@@ -126,6 +126,10 @@ describe('a model of the hub', () => {
     expect(await readJson(await openSource('owner/name'), 'config.json')).toEqual({ model_type: 'bert' });
     expect(warned.mock.calls[0][0]).toContain('Using the cached files of commit aaaa');
     warned.mockRestore();
+    const pinned = await openSource('owner/name', { revision: commit });
+    expect(await readJson(pinned, 'config.json')).toEqual({ model_type: 'bert' });
+    expect(await pinned.has('config.json')).toBe(true);
+    await expect(pinned.path('model.safetensors')).rejects.toThrow('no connection');
     await expect(openSource('owner/other')).rejects.toThrow(
       /no connection to http:\/\/127.0.0.1:9 .*give the path of a local folder/,
     );

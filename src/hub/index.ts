@@ -10,7 +10,6 @@ export {
   saveSafetensors,
   writeSafetensors,
 } from '../train/safetensors.ts';
-export { type DatasetFiles, type DatasetOptions, datasetFiles } from './dataset.ts';
 export { type HubDataFormat, type HubDatasetFiles, type HubDatasetOptions, hubDatasetFiles } from './hub-dataset.ts';
 export { HubError } from './hub-error.ts';
 export * from './onnx/index.ts';

@@ -228,9 +228,9 @@ describe('what an export refuses', () => {
     const model = new nn.ReLU();
     const fails = async (options: ExportOptions) => (await exportOnnx(model, null, options).catch((e) => e)).message;
     expect(await fails({})).toMatch(/needs examples of the model's inputs/);
-    expect(await fails({ inputs: [[2, 3]], inputNames: ['a', 'b'] })).toBe('inputNames has 2 names for 1 inputs');
-    expect(await fails({ inputs: [[2, 3]], outputNames: ['a', 'b'] })).toBe(
-      'outputNames has 2 names; forward() returns 1 tensors',
+    expect(await fails({ inputs: [[2, 3]], inputNames: ['a', 'b'] })).toMatch(/^inputNames has 2 names for 1 inputs/);
+    expect(await fails({ inputs: [[2, 3]], outputNames: ['a', 'b'] })).toMatch(
+      /^outputNames has 2 names; forward\(\) returns 1 tensors/,
     );
     expect(await fails({ inputs: [[2, 3]], outputNames: ['input'] })).toMatch(/name 'input' is wanted for two/);
     expect(await fails({ inputs: [[2, 3]], dynamicAxes: { x: ['batch'] } })).toMatch(/dynamicAxes names input 'x'/);

@@ -16,6 +16,8 @@ export interface OnnxFeature {
 
 /** How many layers back from every output. */
 const depth = 6;
+/** Operators that are layers when an operand is a weight. */
+const layerTypes = new Set(['MatMul', 'Gemm', 'Conv', 'ConvTranspose', 'LSTM', 'GRU', 'RNN', 'Attention', 'Einsum']);
 /** Operators whose later operands are no data. */
 const dataFirst = new Set([
   'Gather',
@@ -54,7 +56,7 @@ export function findFeatures(
       const data: string | undefined = (dataFirst.has(step.type) ? step.inputs.slice(0, 1) : step.inputs).find((n) =>
         isMoving.has(n),
       );
-      const isLayer = step.inputs.some((n) => (weights.get(n)?.dims.length ?? 0) >= 2);
+      const isLayer = layerTypes.has(step.type) && step.inputs.some((n) => (weights.get(n)?.dims.length ?? 0) >= 2);
       if (isLayer) {
         passed++;
         if (data && !inputs.has(data) && !found.has(data)) {

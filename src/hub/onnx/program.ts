@@ -257,6 +257,10 @@ export function inStep(error: unknown, step: Step): unknown {
 /** The error for an operator that Gradus does not know. */
 export function unknownOperator(step: Step): UnsupportedError {
   const full = step.domain ? `${step.domain}.${step.type}` : step.type;
+  if (step.domain === '' && (step.type === 'Loop' || step.type === 'Scan'))
+    return new UnsupportedError(
+      `operator ${full} (node '${step.name}' of the ONNX file) is not supported: it runs its body as often as the data says, which a traced program cannot follow. Stop before it with { cutAt: name of a value }, or export the model without loops`,
+    );
   const remedy = step.domain
     ? 'it belongs to another vendor: export the model with standard operators, or as a function of them'
     : 'inspectOnnx() lists what the model needs; export it with other operators';

@@ -148,7 +148,7 @@ function branch(
   if (!yes || !no || !condition) throw new FormatError(`If needs a condition and two branches`);
   if (!condition.constant)
     throw new UnsupportedError(
-      `the condition of If is computed from data, which a traced program cannot follow. Export the model by tracing instead of scripting, or without the data-dependent branch`,
+      `the condition of If is computed from data, which a traced program cannot follow. If it follows from an input that always has the same value, such as a sampling rate, give that once: OnnxModel.load(path, { fixed: { name: value } }). Else export the model by tracing instead of scripting, or without the data-dependent branch`,
     );
   return traceBody(condition.constant[0] ? yes : no, new Scope(scope), options);
 }

@@ -54,18 +54,19 @@ export function tokenizerFiles(name: string, raw: ReadonlyMap<string, Uint8Array
   return { name, tokenizer, config, specialTokensMap, raw };
 }
 
-/** Writes the files as they were read, and what was not read from a file. @throws FileError. */
-export async function writeTokenizerFiles(
-  folder: string,
-  files: TokenizerFiles,
-  changes: Record<string, Json>,
-): Promise<void> {
+/** The files as they were read, and those that were not read from a file. @param changes of tokenizer_config.json. */
+export function allFiles(files: TokenizerFiles, changes: Record<string, Json>): Map<string, Uint8Array> {
+  const all = new Map(files.raw);
+  const bytes = (json: Json) => new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`);
+  if (!all.has(main)) all.set(main, bytes(files.tokenizer));
+  if (!all.has(configFile) || Object.keys(changes).length) all.set(configFile, bytes({ ...files.config, ...changes }));
+  return all;
+}
+
+/** Writes files into a folder. @throws FileError. */
+export async function writeFiles(folder: string, files: ReadonlyMap<string, Uint8Array>): Promise<void> {
   const { path } = nodeFiles();
-  for (const [name, bytes] of files.raw) await writeFileAtomic(path.join(folder, name), bytes);
-  const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
-  if (!files.raw.has(main)) await writeFileAtomic(path.join(folder, main), json(files.tokenizer));
-  if (!files.raw.has(configFile) || Object.keys(changes).length)
-    await writeFileAtomic(path.join(folder, configFile), json({ ...files.config, ...changes }));
+  for (const [name, bytes] of files) await writeFileAtomic(path.join(folder, name), bytes);
 }
 
 function textOf(bytes: Uint8Array, where: string): string {

@@ -70,4 +70,15 @@ describe('Tokenizer', () => {
       expect(await readFile(join(target, file), 'utf8')).toBe(await readFile(join(folder, file), 'utf8'));
     expect(JSON.parse(await readFile(join(target, 'tokenizer.json'), 'utf8')).model.vocab.good).toBe(6);
   });
+
+  it('keeps changed options, and is made of files in memory', () => {
+    const files = Object.fromEntries(tokenizer.toFiles());
+    expect(JSON.parse(new TextDecoder().decode(files['tokenizer_config.json']))).toMatchObject({
+      model_max_length: 8,
+      pad_token: '[PAD]',
+    });
+    const copy = AutoTokenizer.fromFiles(files, { paddingSide: 'left', truncationSide: 'left' });
+    expect(copy.encode('a good film .', { maxLength: 4 }).inputIds).toEqual([2, 7, 10, 3]);
+    expect(copy.encode('good', { padding: 'maxLength' }).inputIds).toEqual([0, 0, 0, 0, 0, 2, 6, 3]);
+  });
 });

@@ -1,7 +1,7 @@
 /** @file Tokenizer: texts to token ids and back, as transformers' fast tokenizers do. */
 import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
 import { addedCount, assemble } from './assemble.ts';
-import { type TokenizerFiles, writeTokenizerFiles } from './files.ts';
+import { allFiles, type TokenizerFiles, writeFiles } from './files.ts';
 import type { Json } from './json.ts';
 import { type Library, libraryEngine, openDecoder, openLibrary } from './library-engine.ts';
 import { paddedLength, padEncoding, stackEncodings } from './pad.ts';
@@ -246,7 +246,12 @@ export class Tokenizer {
    * `AutoTokenizer.from_pretrained(folder)` reads them. @throws FileError.
    */
   async savePretrained(folder: string): Promise<void> {
-    await writeTokenizerFiles(folder, this.#files, this.#changes);
+    await writeFiles(folder, this.toFiles());
+  }
+
+  /** The files that `savePretrained` writes, by name: for where there is no file system. */
+  toFiles(): Map<string, Uint8Array> {
+    return allFiles(this.#files, this.#changes);
   }
 
   #getDecoder(): Library {
