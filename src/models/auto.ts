@@ -7,6 +7,7 @@ import type { GenerativeModel } from './generation/index.ts';
 import {
   type FromPretrainedOptions,
   loadPretrained,
+  newModel,
   type PreTrainedModel,
   type PretrainedClass,
 } from './pretrained-model.ts';
@@ -47,9 +48,7 @@ function auto<M extends PreTrainedModel = PreTrainedModel>(task: Task): AutoClas
     },
     fromConfig(json) {
       const modelClass = classFor(json, 'config');
-      const model = new modelClass(modelClass.definition.fromJson(json, 'config') as never);
-      for (const module of model.modules()) model.initWeights(module);
-      return model;
+      return newModel(modelClass, modelClass.definition.fromJson(json, 'config'));
     },
   };
 }

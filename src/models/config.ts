@@ -34,7 +34,8 @@ export interface ConfigDefinition<C extends PretrainedConfig> {
   toJson(config: C): Record<string, unknown>;
 }
 
-const snake = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** A key as files have it. */
+export const snake = (key: string) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -54,26 +55,65 @@ export function labelsOf(names: readonly string[]): Pick<Shared, 'id2label' | 'l
 
 /** Number of classes (or of targets of a regression) that a config names; 2 where it names none, as in transformers. */
 export function numLabels(config: PretrainedConfig): number {
-  return config.id2label ? Object.keys(config.id2label).length : 2;
+  if (config.id2label) return Object.keys(config.id2label).length;
+  const { num_labels: count } = config;
+  return typeof count === 'number' ? count : 2;
+}
+
+/** Schemas of entries that several families have. A file's claim is bounded here, before a model is built by it. */
+export const entry = {
+  /** Width of something, or a number of rows. */
+  size: z
+    .number()
+    .int()
+    .positive()
+    .max(2 ** 31 - 1),
+  layers: z.number().int().positive().max(4096),
+  probability: z.number().min(0).max(1),
+};
+
+/** What is wrong with a config whose heads do not divide its width; undefined if nothing is. */
+export function headsDivide(config: { hiddenSize: number; numAttentionHeads: number }): string | undefined {
+  const { hiddenSize, numAttentionHeads } = config;
+  return hiddenSize % numAttentionHeads === 0
+    ? undefined
+    : `${numAttentionHeads} attention heads cannot share a hidden size of ${hiddenSize}`;
+}
+
+/** What is wrong with a config whose padding token is not in its vocabulary; undefined if nothing is. */
+export function paddingExists(config: { vocabSize: number; padTokenId?: number | null }): string | undefined {
+  const { vocabSize, padTokenId } = config;
+  return typeof padTokenId !== 'number' || (padTokenId >= -vocabSize && padTokenId < vocabSize)
+    ? undefined
+    : `"pad_token_id" is ${padTokenId}, but there are ${vocabSize} tokens`;
 }
 
 /**
  * Defines the configuration of a family: a zod shape with camelCase keys and the defaults of Python's transformers.
- * `aliases` are keys whose name in the file is not the camelCase one in snake_case.
+ * @param aliases keys whose name in the file is not the camelCase one in snake_case.
+ * @param check says what is wrong with entries that do not fit each other.
  */
 export function defineConfig<S extends z.ZodRawShape>(
   modelType: string,
   shape: S,
   aliases: Readonly<Record<string, string>> = {},
+  check: (config: z.infer<z.ZodObject<S>> & PretrainedConfig) => string | undefined = () => undefined,
 ): ConfigDefinition<z.infer<z.ZodObject<S>> & PretrainedConfig> {
   type C = z.infer<z.ZodObject<S>> & PretrainedConfig;
   const schema = z.looseObject({ ...shared, ...shape });
   const names = Object.keys(schema.shape).map((key) => [key, aliases[key] ?? snake(key)] as const);
   const parse = (value: Record<string, unknown>, source: string): C => {
     const result = schema.safeParse(value);
-    if (result.success) return result.data as C;
+    if (result.success) {
+      const config = result.data as C;
+      const problem = check(config);
+      if (problem) throw new FormatError(`${source}: ${problem}`);
+      return config;
+    }
     const [issue] = result.error.issues;
-    const key = issue.path.map((part, i) => (i === 0 ? snake(String(part)) : String(part))).join('.');
+    const key = issue.path
+      .map((part, i) => (i === 0 ? (aliases[String(part)] ?? snake(String(part))) : String(part)))
+      .join('.');
     throw new FormatError(`${source}: "${key}": ${issue.message}`);
   };
   return {

@@ -3,13 +3,19 @@ export * from './auto.ts';
 export * from './bert/index.ts';
 export type { PretrainedConfig } from './config.ts';
 export { decayGroups } from './decay-groups.ts';
+export * from './distilbert/index.ts';
+export type { EncoderConfig, EncoderInputs, EncoderOutput } from './encoder.ts';
+export { EncoderModel } from './encoder.ts';
 export * from './generation/index.ts';
 export * from './gpt2/index.ts';
+export { EncoderWithHead, type HeadOutput, type LabelledInputs, type SpanOutput } from './heads.ts';
 export * from './llama/index.ts';
+export * from './peft/index.ts';
 export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
 export { PreTrainedModel } from './pretrained-model.ts';
-export * from './t5/index.ts';
+export * from './roberta/index.ts';
 export { exportTransformer, saveForInference } from './save-for-inference.ts';
+export * from './t5/index.ts';
 export {
   type ClassifyOptions,
   checkVocabulary,
@@ -29,3 +35,4 @@ export {
   tokenizeTexts,
 } from './tokenized-texts.ts';
 export * from './vision/index.ts';
+export * from './vit/index.ts';

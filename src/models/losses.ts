@@ -2,6 +2,7 @@
 import { ArgumentError } from '../ir/errors.ts';
 import * as F from '../nn/functional/index.ts';
 import type { Tensor } from '../tensor/index.ts';
+import { checkIndices } from '../tensor/lift.ts';
 import { numLabels, type PretrainedConfig } from './config.ts';
 
 /**
@@ -21,12 +22,14 @@ export function sequenceClassificationLoss(config: PretrainedConfig, logits: Ten
     throw new ArgumentError(
       `labels of ${count} classes must be whole numbers (int64), found ${labels.dtype}; for several labels at once set problemType 'multi_label_classification'`,
     );
+  checkIndices(labels, count, 'labels', 'class', -100);
   return F.crossEntropy(logits, labels);
 }
 
 /** Cross-entropy over positions: logits [batch, sequence, classes], labels [batch, sequence], -100 is ignored. */
 export function tokenLoss(logits: Tensor, labels: Tensor): Tensor {
   const classes = logits.size(-1);
+  checkIndices(labels, classes, 'labels', 'class', -100);
   return F.crossEntropy(logits.reshape([-1, classes]), labels.reshape([-1]), { ignoreIndex: -100 });
 }
 

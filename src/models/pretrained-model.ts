@@ -1,4 +1,5 @@
 /** @file PreTrainedModel: a module with a configuration, in folders as Python's transformers reads and writes them. */
+import type { ExportOptions } from '../hub/onnx/index.ts';
 import { type ModelSource, openSource, readJson, type SourceOptions } from '../hub/source.ts';
 import { openWeights } from '../hub/weights.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
@@ -12,7 +13,7 @@ import type { Tensor } from '../tensor/index.ts';
 import { snapshot } from '../train/checkpoint.ts';
 import { nodeFiles, writeFileAtomic } from '../train/files.ts';
 import { saveSafetensors } from '../train/safetensors.ts';
-import { type ConfigDefinition, defaultLabels, labelsOf, type PretrainedConfig } from './config.ts';
+import { type ConfigDefinition, defaultLabels, labelsOf, type PretrainedConfig, snake } from './config.ts';
 
 /** What became of the tensors of a checkpoint. */
 export interface LoadReport {
@@ -20,6 +21,8 @@ export interface LoadReport {
   readonly newKeys: readonly string[];
   /** Keys of the checkpoint that the model has no use for, such as another head. */
   readonly unusedKeys: readonly string[];
+  /** Element types of the checkpoint, such as float16; the model computes, trains and is saved in float32. */
+  readonly dtypes: readonly string[];
 }
 
 export interface FromPretrainedOptions extends SourceOptions {
@@ -67,14 +70,24 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     return {};
   }
 
-  /** Old names of keys as this model has them; the key itself where it is no old name. */
+  /** Old names of keys as this model has them (`LayerNorm.gamma`); the key itself where it is no old name. */
   protected renamedKey(key: string): string {
-    return key;
+    return key.replace(/\.gamma$/, '.weight').replace(/\.beta$/, '.bias');
   }
 
   /** Tensors of checkpoints that are never needed, such as stored positions. */
-  protected ignoredKey(_key: string): boolean {
+  protected ignoredKey(key: string): boolean {
+    return /(^|\.)(position|token_type)_ids$/.test(key);
+  }
+
+  /** Keys of the backbone that a checkpoint may lack and that are then new, as those of a head are. */
+  optionalKey(_key: string): boolean {
     return false;
+  }
+
+  /** How `exportOnnx` names inputs and outputs: as exports of Python's transformers do. */
+  exportOptions(): ExportOptions {
+    return { inputNames: snake, outputNames: snake, input: ['batch_size', 'sequence_length'] };
   }
 
   /** New weights for a module as transformers draws them: normal for matrices, zero for biases. */
@@ -83,7 +96,21 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     if (module instanceof Linear) {
       init.normal(module.weight, { std });
       if (module.bias) init.zeros(module.bias);
-    } else if (module instanceof Embedding) init.normal(module.weight, { std });
+    } else if (module instanceof Embedding) {
+      init.normal(module.weight, { std });
+      const { weight, paddingIdx, embeddingDim } = module;
+      if (paddingIdx !== null)
+        weight.storage?.host?.fill(0, paddingIdx * embeddingDim, (paddingIdx + 1) * embeddingDim);
+    }
+  }
+
+  /**
+   * A model with new weights (drawn by `manualSeed`'s numbers, as transformers distributes them).
+   * @throws FormatError naming the entry of the configuration that is wrong.
+   */
+  static fromConfig<M extends PreTrainedModel>(this: PretrainedClass<M>, config: PretrainedConfig): M {
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class that was asked for, not this base
+    return newModel(this, config);
   }
 
   /**
@@ -109,13 +136,16 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     for (const [key, kept] of Object.entries(this.tiedKeys())) if (state[key] === state[kept]) delete state[key];
     const { path } = nodeFiles();
     await saveSafetensors(path.join(folder, 'model.safetensors'), await snapshot(state), { format: 'pt' });
-    const config = { ...definition.toJson(this.config), architectures: [name] };
+    const json = definition.toJson(this.config);
+    // Python loads weights in the type that is noted here: the one that they are saved in.
+    for (const key of ['dtype', 'torch_dtype']) if (key in json) json[key] = 'float32';
+    const config = { ...json, architectures: [name] };
     await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   }
 
-  /** Copies a checkpoint into this model. @internal */
+  /** Copies a checkpoint into this model; what it lacks gets new weights. @internal */
   async loadCheckpoint(
-    entries: ReadonlyMap<string, { shape: readonly number[] }>,
+    entries: ReadonlyMap<string, { shape: readonly number[]; dtype?: string | undefined }>,
     read: (name: string) => Promise<NDArray>,
     { source, ignoreMismatchedSizes = false }: { source: string; ignoreMismatchedSizes?: boolean },
   ): Promise<LoadReport> {
@@ -129,26 +159,32 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
       if (key === undefined) unusedKeys.push(name);
       else names.set(key, name);
     }
-    const tied = this.tiedKeys();
-    const newKeys = Object.keys(own).filter((key) => !names.has(key) && !(key in tied && names.has(tied[key])));
-    const lost = newKeys.filter((key) => (prefix ? key.startsWith(prefix) : true));
+    // Tied tensors have several keys, one of which is enough.
+    const found = new Set([...names.keys()].map((key) => own[key]));
+    const newKeys = Object.keys(own).filter((key) => !found.has(own[key]));
+    const lost = newKeys.filter((key) => key.startsWith(prefix) && !this.optionalKey(key));
     if (lost.length)
       throw new ArgumentError(
         `${source}: ${this.constructor.name} needs tensors that the checkpoint lacks: ${some(lost)}. It has: ${some([...entries.keys()])}. Check that the model type fits, or that the file is complete`,
       );
-    const state: Record<string, NDArray> = {};
     for (const [key, name] of names) {
-      const found = entries.get(name)?.shape ?? [];
+      const shape = entries.get(name)?.shape ?? [];
+      if (sameShape(shape, own[key].shape)) continue;
       const isHead = prefix !== '' && !key.startsWith(prefix);
-      if (sameShape(found, own[key].shape)) state[key] = await read(name);
-      else if (isHead && ignoreMismatchedSizes) newKeys.push(key);
-      else
+      if (!isHead || !ignoreMismatchedSizes)
         throw new ShapeError(
-          `${source}: tensor '${name}' has shape ${formatShape(found)}, ${this.constructor.name} needs ${formatShape(own[key].shape)}${isHead ? '; pass { ignoreMismatchedSizes: true } to train a new head' : '; check config.json'}`,
+          `${source}: tensor '${name}' has shape ${formatShape(shape)}, ${this.constructor.name} needs ${formatShape(own[key].shape)}${isHead ? '; pass { ignoreMismatchedSizes: true } to train a new head' : '; check config.json'}`,
         );
+      newKeys.push(key);
+      names.delete(key);
     }
+    const fresh = new Set(newKeys.map((key) => key.slice(0, key.lastIndexOf('.'))));
+    for (const [name, module] of this.namedModules()) if (fresh.has(name)) this.initWeights(module);
+    const state: Record<string, NDArray> = {};
+    for (const [key, name] of names) state[key] = await read(name);
     await this.loadStateDict(state, { strict: false });
-    return { newKeys, unusedKeys };
+    const dtypes = new Set([...names.values()].map((name) => entries.get(name)?.dtype ?? 'unknown'));
+    return { newKeys, unusedKeys, dtypes: [...dtypes] };
   }
 
   #ownKey(key: string, own: Readonly<Record<string, Tensor>>, prefix: string): string | undefined {
@@ -162,6 +198,13 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
 
 const some = (keys: readonly string[]) =>
   keys.length > 6 ? `${keys.slice(0, 6).join(', ')} and ${keys.length - 6} more` : keys.join(', ');
+
+/** A model of a class with new weights. @internal */
+export function newModel<M extends PreTrainedModel>(modelClass: PretrainedClass<M>, config: PretrainedConfig): M {
+  const model = new modelClass(config as never);
+  for (const module of model.modules()) model.initWeights(module);
+  return model;
+}
 
 /** Builds a model of a class from a parsed config.json and loads its weights. @internal */
 export async function loadPretrained<M extends PreTrainedModel>(
@@ -189,8 +232,6 @@ export async function loadPretrained<M extends PreTrainedModel>(
     source: files.name,
     ...options,
   });
-  const fresh = new Set(report.newKeys.map((key) => key.slice(0, key.lastIndexOf('.'))));
-  for (const [name, module] of model.namedModules()) if (fresh.has(name)) model.initWeights(module);
   options.onLoad?.(report);
   return model;
 }

@@ -1,52 +1,37 @@
 /** @file BERT's encoder (Devlin et al. 2019), which RoBERTa and the MiniLM sentence encoders share. */
-import { ShapeError } from '../../ir/errors.ts';
-import { formatShape } from '../../ir/shape.ts';
 import { ModuleList } from '../../nn/containers.ts';
 import { Dropout } from '../../nn/dropout.ts';
 import { Embedding } from '../../nn/embedding.ts';
-import * as F from '../../nn/functional/index.ts';
 import { Linear } from '../../nn/linear.ts';
 import { Module } from '../../nn/module.ts';
 import { LayerNorm } from '../../nn/norm.ts';
-import { arange, type Tensor, zeros } from '../../tensor/index.ts';
+import type { Tensor } from '../../tensor/index.ts';
 import { activation } from '../activation.ts';
+import { multiHeadAttention } from '../attention.ts';
+import type { ConfigDefinition } from '../config.ts';
+import { type EncoderInputs, EncoderModel, type EncoderOutput, embedTokens } from '../encoder.ts';
 import { attentionMaskOf } from '../masks.ts';
-import { PreTrainedModel } from '../pretrained-model.ts';
 import { type BertConfig, bertConfig } from './config.ts';
 
-/** Tokens of a batch of texts, as tokenizers give them. */
-export interface EncoderInputs {
-  /** int64 [batch, sequence]. */
-  inputIds: Tensor;
-  /** 1 at tokens, 0 at padding; int64 [batch, sequence]. Default: no padding. */
-  attentionMask?: Tensor;
-  /** Which of two texts a token belongs to; int64 [batch, sequence]. Default: the first. */
-  tokenTypeIds?: Tensor;
-}
-
-export interface EncoderOutput {
-  /** [batch, sequence, hidden]. */
-  lastHiddenState: Tensor;
-  /** [batch, hidden]: the first token through a dense layer and tanh; null in models without that layer. */
-  poolerOutput: Tensor | null;
-  /** The embeddings and every layer's output. */
-  hiddenStates: Tensor[];
-}
-
 /** State-dict key LayerNorm, as the first BERT had it. */
-const upperCaseNorm = (property: string) => (property === 'layerNorm' ? 'LayerNorm' : undefined);
+export const upperCaseNorm = (property: string) => (property === 'layerNorm' ? 'LayerNorm' : undefined);
 
-class BertEmbeddings extends Module {
+export class BertEmbeddings extends Module {
   wordEmbeddings: Embedding;
   positionEmbeddings: Embedding;
   tokenTypeEmbeddings: Embedding;
   layerNorm: LayerNorm;
   dropout: Dropout;
+  /** Tokens of a text at most. */
+  maxLength: number;
 
-  constructor(config: BertConfig) {
+  constructor(config: BertConfig, { positionPaddingIdx = null }: { positionPaddingIdx?: number | null } = {}) {
     super();
+    this.maxLength = config.maxPositionEmbeddings;
     this.wordEmbeddings = new Embedding(config.vocabSize, config.hiddenSize, { paddingIdx: config.padTokenId ?? null });
-    this.positionEmbeddings = new Embedding(config.maxPositionEmbeddings, config.hiddenSize);
+    this.positionEmbeddings = new Embedding(config.maxPositionEmbeddings, config.hiddenSize, {
+      paddingIdx: positionPaddingIdx,
+    });
     this.tokenTypeEmbeddings = new Embedding(config.typeVocabSize, config.hiddenSize);
     this.layerNorm = new LayerNorm(config.hiddenSize, { eps: config.layerNormEps });
     this.dropout = new Dropout(config.hiddenDropoutProb);
@@ -56,17 +41,18 @@ class BertEmbeddings extends Module {
     return upperCaseNorm(property) ?? super.stateKey(property);
   }
 
-  override forward({ inputIds, tokenTypeIds }: EncoderInputs): Tensor {
-    const [, length] = inputIds.shape;
-    const limit = this.positionEmbeddings.numEmbeddings;
-    if (inputIds.ndim !== 2 || length > limit)
-      throw new ShapeError(
-        `inputIds: expected [batch, sequence] with at most ${limit} tokens, found ${formatShape(inputIds.shape)}; truncate with the tokenizer's maxLength`,
-      );
-    const words = this.wordEmbeddings.forward(inputIds);
-    const types = this.tokenTypeEmbeddings.forward(tokenTypeIds ?? zeros(inputIds.shape, { dtype: 'int64' }));
-    const positions = this.positionEmbeddings.forward(arange(length));
-    return this.dropout.forward(this.layerNorm.forward(words.add(types).add(positions)));
+  /** Positions [sequence, hidden] or [batch, sequence, hidden]. */
+  protected positions({ inputIds }: EncoderInputs): Tensor {
+    return this.positionEmbeddings.weight.narrow(0, 0, inputIds.size(1));
+  }
+
+  override forward(inputs: EncoderInputs): Tensor {
+    const words = embedTokens(this.wordEmbeddings, inputs.inputIds, this.maxLength);
+    const { tokenTypeIds } = inputs;
+    const types = tokenTypeIds
+      ? this.tokenTypeEmbeddings.forward(tokenTypeIds)
+      : this.tokenTypeEmbeddings.weight.select(0, 0);
+    return this.dropout.forward(this.layerNorm.forward(words.add(this.positions(inputs).add(types))));
   }
 }
 
@@ -88,12 +74,8 @@ class BertSelfAttention extends Module {
   }
 
   override forward(x: Tensor, attnMask: Tensor | null): Tensor {
-    const [batch, length, hidden] = x.shape;
-    const split = (y: Tensor) => y.reshape([batch, length, this.heads, hidden / this.heads]).transpose(1, 2);
-    const [q, k, v] = [this.query, this.key, this.value].map((layer) => split(layer.forward(x)));
     const dropoutP = this.training ? this.dropoutP : 0;
-    const y = F.scaledDotProductAttention(q, k, v, { attnMask, dropoutP });
-    return y.transpose(1, 2).reshape([batch, length, hidden]);
+    return multiHeadAttention(x, [this.query, this.key, this.value], this.heads, { attnMask, dropoutP });
   }
 }
 
@@ -197,18 +179,22 @@ class BertPooler extends Module {
 }
 
 /** BERT without a head (transformers.BertModel). MiniLM and other sentence encoders are such models too. */
-export class BertModel extends PreTrainedModel<BertConfig> {
-  static readonly definition = bertConfig;
+export class BertModel<C extends BertConfig = BertConfig> extends EncoderModel<C> {
+  static readonly definition: ConfigDefinition<BertConfig> = bertConfig;
   embeddings: BertEmbeddings;
   encoder: BertEncoder;
   pooler: BertPooler | null;
 
   /** @param options `addPoolingLayer: false` leaves the pooler out, as models that read every token do. */
-  constructor(config: BertConfig, { addPoolingLayer = true }: { addPoolingLayer?: boolean } = {}) {
+  constructor(config: C, { addPoolingLayer = true }: { addPoolingLayer?: boolean } = {}) {
     super(config);
     this.embeddings = new BertEmbeddings(config);
     this.encoder = new BertEncoder(config);
     this.pooler = addPoolingLayer ? new BertPooler(config) : null;
+  }
+
+  override optionalKey(key: string): boolean {
+    return key.startsWith('pooler.');
   }
 
   override forward(inputs: EncoderInputs): EncoderOutput {
