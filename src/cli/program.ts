@@ -102,6 +102,7 @@ The task is decided by the data unless you name it:
     )
     .option('--train <path>', 'texts: the file to learn from (as --data)')
     .option('--dataset <name>', 'texts: a data set of the Hugging Face hub, such as stanfordnlp/imdb')
+    .option('--config <name>', 'texts: one of several data sets of a hub repository')
     .option('--text <column>', 'texts: the column of texts (default: text, sentence, review, ...)')
     .option('--label <column>', 'texts: the column of classes (default: label, class, category, ...)')
     .option('--labels <names>', 'texts: names for the classes 0, 1, ...: negative,positive', names)

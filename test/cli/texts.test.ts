@@ -1,11 +1,13 @@
 /** @file Texts from the command line: fine-tuning a tiny BERT, evaluation, prediction, exact resume, bad input. */
 import { createHash } from 'node:crypto';
 import { copyFile, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import ort from 'onnxruntime-node';
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { loadSafetensors } from '../../src/hub/index.ts';
 import { gradus, here, temporary } from './run.ts';
 import { banking, writeTinyBert } from './tiny-bert.ts';
@@ -195,6 +197,56 @@ describe('fine-tuning', () => {
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(await weights(parted)).toBe(await weights(whole));
     expect((await here(['train', '--resume', '--out', parted])).stderr).toContain('has finished its training');
+  });
+});
+
+describe('data sets of the hub', () => {
+  it('are downloaded by name, with their own parts; answers withheld are no test', async () => {
+    const table = (start: number, count: number, label: (i: number) => number) => {
+      const rows = Array.from({ length: count }, (_, i) => start + i);
+      const columnData = [
+        { name: 'sentence', data: rows.map((i) => (i % 2 ? 'my card was stolen' : 'what is the rate')) },
+        { name: 'label', data: rows.map((i) => BigInt(label(i))) },
+      ];
+      return Buffer.from(parquetWriteBuffer({ columnData }));
+    };
+    const files: Record<string, Buffer> = {
+      'plain/train-00000-of-00002.parquet': table(0, 20, (i) => i % 2),
+      'plain/train-00001-of-00002.parquet': table(20, 20, (i) => i % 2),
+      'plain/validation-00000-of-00001.parquet': table(0, 10, (i) => i % 2),
+      'plain/test-00000-of-00001.parquet': table(0, 10, () => -1),
+    };
+    const hash = (data: Buffer) => createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
+    const commit = 'b'.repeat(40);
+    const server = createServer((request, response) => {
+      const url = decodeURIComponent(request.url ?? '');
+      const json = (value: unknown) =>
+        response.setHeader('content-type', 'application/json').end(JSON.stringify(value));
+      const listed = Object.entries(files).map(([path, data]) => ({
+        type: 'file',
+        path,
+        size: data.length,
+        oid: hash(data),
+      }));
+      if (url.includes('/revision/')) json({ sha: commit });
+      else if (url.includes('/tree/')) json(listed);
+      else response.end(files[url.slice(url.indexOf(commit) + 41)]);
+    });
+    await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+    vi.stubEnv('HF_ENDPOINT', `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
+    try {
+      const out = join(folder, 'from-hub');
+      const args = ['--dataset', 'someone/questions', '--labels', 'rate,card', '--epochs', '1', '--json', '-q'];
+      const { code, stdout, stderr } = await train(...args, '--out', out);
+      expect(code, stderr).toBe(0);
+      expect(JSON.parse(stdout)).toMatchObject({ part: 'validation', texts: { train: 40, val: 10, test: 0 } });
+      const wrong = await train(...args, '--config', 'other', '--out', join(folder, 'never'));
+      expect(wrong.stderr).toContain("no config 'other'; it has: plain");
+    } finally {
+      vi.unstubAllEnvs();
+      server.close();
+    }
   });
 });
 

@@ -31,6 +31,7 @@ export interface TrainFlags {
   data?: string;
   train?: string;
   dataset?: string;
+  config?: string;
   text?: string;
   label?: string;
   labels?: string[];
@@ -93,7 +94,18 @@ export async function train(
 }
 
 /** Options that only text-classification has. */
-const textOnly = ['train', 'dataset', 'text', 'label', 'labels', 'maxLength', 'freeze', 'warmup', 'accumulate'];
+const textOnly = [
+  'train',
+  'dataset',
+  'config',
+  'text',
+  'label',
+  'labels',
+  'maxLength',
+  'freeze',
+  'warmup',
+  'accumulate',
+];
 
 const usual = {
   image: { epochs: 10, batchSize: 64, lr: 3e-3, patience: 0 },

@@ -1,7 +1,7 @@
 /** @file Texts made ready for training: read, labelled, cut into parts, encoded. */
 import { createHash } from 'node:crypto';
 import type { TableRow } from '../../data/index.ts';
-import { datasetFiles, type Tokenizer } from '../../hub/index.ts';
+import { hubDatasetFiles, type Tokenizer } from '../../hub/index.ts';
 import { type TokenizedTexts, tokenizeTexts } from '../../models/index.ts';
 import { detect, extensionOf } from '../data/detect.ts';
 import { defaultShare, type SplitRequest } from '../data/prepared.ts';
@@ -16,6 +16,8 @@ export interface TextRequest extends SplitRequest {
   /** File or folder to learn from, or the hub data set. */
   readonly path: string;
   readonly hub: boolean;
+  /** One of several data sets of a hub repository. */
+  readonly config: string | undefined;
   readonly text: string | undefined;
   readonly label: string | undefined;
   /** Names for the classes. */
@@ -55,17 +57,14 @@ const mostValidation = 1000;
 type Files = string | readonly string[];
 
 /** Files of the parts that a path stands for. */
-async function partsOf({ path, hub }: TextRequest): Promise<{ train: Files; val?: Files; test?: Files }> {
+async function partsOf({ path, hub, config }: TextRequest): Promise<{ train: Files; val?: Files; test?: Files }> {
   if (hub) {
-    const files = await datasetFiles(path);
-    if (!files.train)
-      throw new UsageError(`data set ${path} has no part 'train'; it has ${Object.keys(files).join(', ') || 'none'}`);
-    // Parts without labels, as some have them for contests, are of no use.
-    return {
-      train: files.train,
-      ...(files.validation ? { val: files.validation } : {}),
-      ...(files.test ? { test: files.test } : {}),
-    };
+    const files = async (split: string) =>
+      await hubDatasetFiles(path, { split, ...(config === undefined ? {} : { config }) });
+    const train = await files('train');
+    const other = async (split: string) => (train.splits.includes(split) ? (await files(split)).paths : undefined);
+    const [val, test] = [await other('validation'), await other('test')];
+    return { train: train.paths, ...(val ? { val } : {}), ...(test ? { test } : {}) };
   }
   const found = await detect(path);
   if (found.format !== 'table') throw new UsageError(`${path} holds images (${found.format}), not texts`);
@@ -110,7 +109,10 @@ export async function prepareTexts(request: TextRequest, terminal: Terminal): Pr
   const open = async (file: Files | undefined, chosen: readonly number[]): Promise<TextPart | undefined> => {
     if (file === undefined) return chosen.length > 0 ? pick(all, chosen) : undefined;
     if (typeof file === 'string') return await loadTexts(file, classes, columns, rules, terminal);
-    return labelled(await readFiles(file), nameOf(file), classes, columns, rules, terminal);
+    const found = await readFiles(file);
+    // Test parts of contests come without their answers.
+    if (found.every((row) => String(row[columns.label]) === '-1')) return undefined;
+    return labelled(found, nameOf(file), classes, columns, rules, terminal);
   };
   const prepared = {
     train: pick(all, indices.train),

@@ -62,7 +62,7 @@ async function ownTest(run: string, terminal: Terminal): Promise<TextPart> {
     throw new UsageError(`${run} was not trained by gradus train; say --data <table> with texts and labels`);
   const { data, options, classes } = await readTextRun(run);
   const { val, test, limit } = options;
-  const request = { ...data, ...options, labels: classes };
+  const request = { ...data, ...options, config: data.config, labels: classes };
   const parts = await prepareTexts(
     { ...request, val: val ?? undefined, test: test ?? undefined, limit: limit ?? undefined },
     terminal,

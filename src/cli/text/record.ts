@@ -35,6 +35,7 @@ export const textOrigin = z.object({
   /** File, folder, or hub data set. */
   path: z.string(),
   hub: z.boolean(),
+  config: z.string().optional(),
   text: z.string(),
   label: z.string(),
   train: z.number(),

@@ -51,6 +51,7 @@ export async function trainTexts(flags: TrainFlags, call: Call, terminal: Termin
   const options = optionsOf(flags);
   const request: TextRequest = {
     ...source,
+    config: flags.config,
     text: flags.text,
     label: flags.label,
     labels: flags.labels,
@@ -79,6 +80,7 @@ export async function trainTexts(flags: TrainFlags, call: Call, terminal: Termin
     model: flags.model,
     data: {
       ...source,
+      ...(flags.config === undefined ? {} : { config: flags.config }),
       ...texts.columns,
       train: parts.train.length,
       val: parts.val?.length ?? 0,
@@ -233,6 +235,7 @@ async function resume(flags: TrainFlags, { given, start }: Call, terminal: Termi
   const texts = await prepareTexts(
     {
       ...old.data,
+      config: old.data.config,
       path: source,
       labels: old.classes,
       val: options.val ?? undefined,
