@@ -191,6 +191,12 @@ describe('what cannot be generated', () => {
     await expect(gpt2.generate(prompts, options)).rejects.toThrow(message);
   });
 
+  it('but a config may name an end that its vocabulary lacks', async () => {
+    const config = { model_type: 'gpt2', vocab_size: 9, n_embd: 4, n_layer: 1, n_head: 1, pad_token_id: -1 };
+    const model = AutoModelForCausalLM.fromConfig(config);
+    expect((await model.generate([1, 2], { maxNewTokens: 3 })).shape).toEqual([1, 5]);
+  });
+
   it('a mask of another shape', async () => {
     const ids = tensor([[1, 2]], { dtype: 'int64' });
     const attentionMask = tensor([[1]], { dtype: 'int64' });

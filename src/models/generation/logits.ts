@@ -25,9 +25,10 @@ export function penalizeRepetition(scores: Float32Array, tokens: readonly number
     scores[token] = scores[token] < 0 ? scores[token] * penalty : scores[token] / penalty;
 }
 
-/** Token ids by score, ascending; equal ones by id. */
+/** Ids of the tokens that are left, by score, ascending; equal ones by id. */
 function ascending(scores: Float32Array): Uint32Array {
-  return Uint32Array.from(scores, (_, i) => i).sort((a, b) => scores[a] - scores[b] || a - b);
+  const left = Uint32Array.from(scores.keys()).filter((i) => scores[i] !== Number.NEGATIVE_INFINITY);
+  return left.sort((a, b) => scores[a] - scores[b] || a - b);
 }
 
 /** Keeps the k best scores and those equal to the k-th. */

@@ -67,6 +67,9 @@ function check(ok: boolean, name: string, expected: string, found: unknown): voi
 
 const isCount = (n: number, least: number) => Number.isSafeInteger(n) && n >= least;
 
+const listOf = (ids: number | readonly number[] | null | undefined): readonly number[] =>
+  ids == null ? [] : typeof ids === 'number' ? [ids] : ids;
+
 /** @throws ArgumentError naming the option, what was expected and what was found. */
 export function planGeneration(
   options: GenerationOptions,
@@ -94,11 +97,16 @@ export function planGeneration(
     "true, false or 'never'",
     earlyStopping,
   );
-  const eosGiven = options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId;
-  const eos = eosGiven == null ? [] : typeof eosGiven === 'number' ? [eosGiven] : [...eosGiven];
-  const padGiven = options.padTokenId === undefined ? config.padTokenId : options.padTokenId;
-  for (const [name, id] of [...eos.map((id) => ['eosTokenId', id] as const), ['padTokenId', padGiven] as const])
-    if (id != null) check(isCount(id, 0) && id < vocabSize, name, `one of the vocabulary's ${vocabSize} tokens`, id);
+  const isToken = (id: number) => isCount(id, 0) && id < vocabSize;
+  const given = (name: string, id: number) =>
+    check(isToken(id), name, `one of the vocabulary's ${vocabSize} tokens`, id);
+  for (const id of listOf(options.eosTokenId)) given('eosTokenId', id);
+  for (const id of listOf(options.padTokenId)) given('padTokenId', id);
+  // A config may name tokens that a smaller vocabulary lacks, or -1 for none: those never come.
+  const eos = listOf(options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId).filter(isToken);
+  const [pad = eos[0]] = listOf(options.padTokenId === undefined ? config.padTokenId : options.padTokenId).filter(
+    isToken,
+  );
   return {
     maxNewTokens,
     minNewTokens,
@@ -111,7 +119,7 @@ export function planGeneration(
     lengthPenalty,
     earlyStopping,
     eos,
-    pad: padGiven ?? eos[0],
+    pad,
     random: seed === undefined ? nextStream() : new Random(seed),
     stop,
     useCache: options.useCache ?? true,

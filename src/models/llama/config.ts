@@ -14,6 +14,8 @@ const rope = z
     low_freq_factor: z.number().positive().optional(),
     high_freq_factor: z.number().positive().optional(),
     original_max_position_embeddings: z.number().positive().optional(),
+    /** Share of a head's features that is turned. */
+    partial_rotary_factor: z.number().optional(),
   })
   .nullish();
 
@@ -132,6 +134,10 @@ export function rotaryFrequencies(config: LlamaConfig): Float32Array {
     if (value === undefined) throw new FormatError(`config.json: rope scaling '${type}' needs "${key}"`);
     return value;
   };
+  if ((parameters.partial_rotary_factor ?? 1) !== 1)
+    throw new UnsupportedError(
+      `config.json: "partial_rotary_factor": ${parameters.partial_rotary_factor}; only whole heads can be turned`,
+    );
   if (type === 'default') return base;
   if (type === 'linear') return base.map((f) => f / need('factor'));
   if (type !== 'llama3')

@@ -32,10 +32,13 @@ describe('configuration', () => {
   });
 
   it('names what it cannot do', () => {
-    const scaled = (ropeScaling: { rope_type: string; factor?: number }) =>
+    const scaled = (ropeScaling: { rope_type: string; factor?: number; partial_rotary_factor?: number }) =>
       new LlamaForCausalLM(llamaConfig.create({ ...tiny, ropeScaling }));
     expect(() => scaled({ rope_type: 'yarn', factor: 2 })).toThrow(
       "rope scaling 'yarn' is not known; there are default, linear and llama3",
+    );
+    expect(() => scaled({ rope_type: 'default', partial_rotary_factor: 0.5 })).toThrow(
+      'only whole heads can be turned',
     );
     expect(() => scaled({ rope_type: 'linear' })).toThrow(`rope scaling 'linear' needs "factor"`);
     expect(() => new LlamaForCausalLM(llamaConfig.create({ ...tiny, numKeyValueHeads: 3 }))).toThrow(
