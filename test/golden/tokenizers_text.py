@@ -41,6 +41,7 @@ TEXTS = [
     "new_token and my new_tokens, NEW_TOKEN strip<sp>  me",
     "def f(x):\n\treturn x ** 2\n\n\n    print( f(3) )   ",
     "the the the the the the the the the the the the the the the the the the",
+    "\x01ς's  z<s>😀x \ufb01\x01n\u200dnew_token ｱ👍🏽\ufeffXY ﷺ\r\nक्षि ～",
 ]
 PAIRS = [(2, 10), (10, 2), (0, 4), (4, 0), (14, 3), (3, 14)]
 SPECIAL = {

@@ -13,8 +13,8 @@ export interface Stretch {
 export type Splitter = (text: string) => readonly Stretch[];
 
 const space = /\p{White_Space}/u;
-const wordAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]$/u;
-const wordAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}]/u;
+const wordAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]$/u;
+const wordAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
 
 /** @param content how the text shows a token: normalised or not. */
 export function splitterOf(tokens: readonly AddedToken[], content: (token: AddedToken) => string): Splitter {

@@ -92,19 +92,3 @@ export function* codePoints(text: string): Generator<readonly [char: string, sta
     at += char.length;
   }
 }
-
-/**
- * Adds what replaces a run of characters so that the positions are those of tokenizers: characters map one to one from
- * the left; more of them than before share the place of the last.
- */
-export function addReplaced(
-  builder: AlignedBuilder,
-  before: readonly (readonly [string, number, number])[],
-  after: string,
-): void {
-  let i = 0;
-  for (const char of after) {
-    const [, start, end] = before[Math.min(i++, before.length - 1)];
-    builder.add(char, start, end);
-  }
-}

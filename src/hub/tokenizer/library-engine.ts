@@ -8,8 +8,26 @@ import type { TokenEngine } from './types.ts';
 export interface Library {
   encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
   decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
+  readonly decoder: LibraryDecoder | null;
   readonly pre_tokenizer: { readonly pattern?: RegExp | null } | null;
 }
+
+interface LibraryDecoder {
+  text_decoder?: { decode(bytes: Uint8Array): string };
+  readonly decoders?: readonly LibraryDecoder[];
+  readonly config?: { readonly type?: string };
+}
+
+/** Bytes as tokenizers' ByteFallback reads them: a byte order mark stays, and of what is no UTF-8 each byte is U+FFFD. */
+const fallbackBytes = {
+  decode(bytes: Uint8Array): string {
+    try {
+      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    } catch {
+      return '\ufffd'.repeat(bytes.length);
+    }
+  },
+};
 
 /** @throws FormatError for a tokenizer.json that the library does not understand. */
 export function openLibrary(
@@ -33,7 +51,10 @@ export function openDecoder(
   const { decoder = null, added_tokens = [] } = tokenizer;
   const { unk_token, end_of_word_suffix } = record(tokenizer.model, 'model');
   const model = { type: 'BPE', vocab: Object.fromEntries(vocab), merges: [], unk_token, end_of_word_suffix };
-  return openLibrary({ decoder, added_tokens, model }, config);
+  const library = openLibrary({ decoder, added_tokens, model }, config);
+  for (const part of [library.decoder, ...(library.decoder?.decoders ?? [])])
+    if (part?.config?.type === 'ByteFallback') part.text_decoder = fallbackBytes;
+  return library;
 }
 
 /** Encoding by the library: ids only, without positions. */

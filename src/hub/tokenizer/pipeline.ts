@@ -86,12 +86,11 @@ class Pipeline {
   /** Adds the tokens of a stretch between added tokens. */
   encode(piece: Aligned, first: boolean, found: TokenSequence): void {
     const normalized = this.#normalize?.(piece, first) ?? piece;
-    const atBeginning = first && piece.shift === 0;
     for (const { start, end, token } of this.#split(normalized.text)) {
       if (token) push(found, token.id, normalized.start(start), normalized.end(end - 1));
       else {
         const part = start === 0 && end === normalized.text.length ? normalized : normalized.slice(start, end);
-        for (const word of this.#preTokenizer.split(part, atBeginning && start === 0)) this.#word(word, found);
+        for (const word of this.#preTokenizer.split(part, part.start(0) === 0)) this.#word(word, found);
       }
     }
   }

@@ -1,6 +1,6 @@
 /** @file SentencePiece's compiled character map: a double-array trie and the texts it points to (spm_precompiled). */
 import { FormatError } from '../../ir/errors.ts';
-import { type Aligned, AlignedBuilder, addReplaced, codePoints } from './aligned.ts';
+import { type Aligned, AlignedBuilder, codePoints } from './aligned.ts';
 import { type Json, string } from './json.ts';
 
 /** @throws FormatError for a map that is shorter than it says. */
@@ -29,16 +29,49 @@ export function precompiled(json: Json, where: string): (piece: Aligned) => Alig
     // Printable ASCII is the same in every map that SentencePiece makes by default; still, look.
     const simple = !/[^\0-\x7f]|\r\n/.test(text);
     if (simple && !changesAscii(text, transform)) return piece;
-    const builder = new AlignedBuilder(piece);
-    const segments = simple ? codePoints(text) : graphemes(segmenter, text);
-    for (const [grapheme, start] of segments) {
-      const parts = [...codePoints(grapheme)].map(([c, a, b]) => [c, start + a, start + b] as const);
+    const changes = new Changes();
+    for (const [grapheme] of simple ? codePoints(text) : graphemes(segmenter, text)) {
       const whole = utf8Length(grapheme) < 6 ? transform(grapheme) : undefined;
-      if (whole !== undefined) addReplaced(builder, parts, whole);
-      else for (const part of parts) addReplaced(builder, [part], transform(part[0]) ?? part[0]);
+      if (whole !== undefined) changes.replace([...grapheme].length, whole);
+      else for (const char of grapheme) changes.replace(1, transform(char) ?? char);
+    }
+    return changes.apply(piece);
+  };
+}
+
+/**
+ * What becomes of the characters of a text, in the form of tokenizers' NormalizedString::transform: each new character
+ * with 0 for "in place of the next", 1 for "inserted", -n for "in place of the next, and n more go". Characters that go
+ * at the very beginning are not told, so that positions are off by them, as they are in Python.
+ */
+class Changes {
+  readonly #chars: string[] = [];
+  readonly #steps: number[] = [];
+
+  replace(before: number, after: string): void {
+    let count = 0;
+    for (const char of after) {
+      this.#chars.push(char);
+      this.#steps.push(0);
+      count++;
+    }
+    const steps = this.#steps;
+    if (count > before) steps.fill(1, Math.max(0, steps.length - (count - before)));
+    else if (steps.length) steps[steps.length - 1] += count - before;
+  }
+
+  apply(piece: Aligned): Aligned {
+    const before = [...codePoints(piece.text)];
+    const builder = new AlignedBuilder(piece);
+    let next = 0;
+    for (const [i, char] of this.#chars.entries()) {
+      const step = this.#steps[i];
+      const [, start, end] = before[Math.max(0, Math.min(step > 0 ? next - 1 : next, before.length - 1))];
+      builder.add(char, start, end);
+      if (step <= 0) next += 1 - step;
     }
     return builder.finish();
-  };
+  }
 }
 
 function changesAscii(text: string, transform: (char: string) => string | undefined): boolean {

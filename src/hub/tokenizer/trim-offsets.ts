@@ -26,7 +26,9 @@ export function trimSpaces(table: TokenTable, addPrefixSpace: boolean): (sequenc
       if (before > 0) {
         // Several spaces were in the text; a single one may have been added.
         if (before === 1 && (i === 0 || starts[i] === 0) && addPrefixSpace) before = 0;
-        starts[i] = Math.min(starts[i] + before, ends[i]);
+        // A space that was put before a character has its place: one character on, which may be two units.
+        for (; before > 0; before--) starts[i] += (text.codePointAt(starts[i]) ?? 0) > 0xffff ? 2 : 1;
+        starts[i] = Math.min(starts[i], ends[i]);
       }
       if (after > 0 && ends[i] >= after) ends[i] = Math.max(ends[i] - after, starts[i]);
     }
