@@ -15,6 +15,8 @@ export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
 export { PreTrainedModel } from './pretrained-model.ts';
 export * from './roberta/index.ts';
 export { exportTransformer, saveForInference } from './save-for-inference.ts';
+export { type Pooling, SentenceEncoder, type SentenceEncoderOptions } from './sentence-encoder.ts';
+export { cosineSimilarityLoss, multipleNegativesRankingLoss, sentenceTripletLoss } from './sentence-losses.ts';
 export * from './t5/index.ts';
 export {
   type ClassifyOptions,
