@@ -16,7 +16,8 @@ export interface GradOptions {
 }
 
 /**
- * Gradients of `outputs` with respect to `inputs` (torch.autograd.grad). An input that no output depends on gets undefined.
+ * Gradients of `outputs` with respect to `inputs` (torch.autograd.grad). An input that no output depends on gets undefined; one that does
+ * not change the outputs (round, sign) gets zeros.
  * Only paths whose values require grad are followed, besides the inputs themselves.
  * @throws GradientError naming operator, node and path where a gradient must flow through an operator that has none.
  */
@@ -30,7 +31,16 @@ export function grad(
       throw new GradientError(
         `cannot differentiate with respect to ${input}: it does not require grad. Set requiresGrad before computing with it`,
       );
-  return withGrad(options.createGraph ?? false, () => backward(outputs, inputs, options.gradOutputs));
+  return withGrad(options.createGraph ?? false, () => {
+    const found = backward(outputs, inputs, options.gradOutputs);
+    if (!found.includes(undefined)) return found;
+    // What the outputs were computed from, but only by rounding and the like, has a gradient: zeros (PyTorch).
+    const order = topologicalOrder(outputs, (v) => !v.requiresGrad);
+    const used = new Set(order.flatMap((node) => node.inputs));
+    return found.map(
+      (dx, i) => dx ?? (used.has(inputs[i]) ? expand(constant(0, inputs[i].dtype), inputs[i].shape) : dx),
+    );
+  });
 }
 
 function backward(outputs: readonly Value[], inputs: readonly Value[], seeds?: readonly (Value | undefined)[]) {

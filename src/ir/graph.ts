@@ -59,6 +59,8 @@ export interface OpDefinition {
   readonly optionalOutputs?: number;
   /** Draws random numbers: two equal nodes are two draws, and are not merged. */
   readonly random?: boolean;
+  /** The gradient is zero but differentiable: what it was computed from gets zeros, as torch.round's input does. */
+  readonly flat?: boolean;
   /** Reads or writes at positions that are data: the engine may find one out of range, and the error names the line. */
   readonly indexes?: boolean;
   /** Newer than the opset that is emitted, so it is decomposed like an operator of domain 'gradus'. */

@@ -25,6 +25,26 @@ const kinds: Record<string, () => [nn.Module, Step]> = {
       },
     ];
   },
+  'LSTM with projection and lengths': () => {
+    const m = new nn.LSTM(2, 3, { projSize: 2, bidirectional: true });
+    return [
+      m,
+      (x, s) => {
+        const [y, last] = m.forward(x, s && [s[0], s[1]], { lengths: [4, 2] });
+        return [y, last];
+      },
+    ];
+  },
+  'LSTM with lengths': () => {
+    const m = new nn.LSTM(2, 3, { numLayers: 2 });
+    return [
+      m,
+      (x, s) => {
+        const [y, last] = m.forward(x, s && [s[0], s[1]], { lengths: [4, 2] });
+        return [y, last];
+      },
+    ];
+  },
   GRU: () => {
     const m = new nn.GRU(2, 3);
     return [

@@ -40,5 +40,7 @@ export function projectedLstm(options: ProjectedLstm): { y: Tensor; h: Tensor; c
     h = lasts ? where(lasts, state, h) : state;
     c = lasts ? where(lasts, cell, c) : cell;
   }
-  return { y: stack(outputs), h: carryOver(h), c: carryOver(c) };
+  const y = stack(outputs);
+  // With lengths the last states are chosen from several steps, which y is not made of.
+  return { y, h: carryOver(h, y), c: carryOver(c, y) };
 }

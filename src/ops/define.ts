@@ -36,6 +36,8 @@ export interface OpSpec {
   optionalOutputs?: number;
   /** Equal nodes are different draws. */
   random?: boolean;
+  /** Its gradient is zero, but it is one: a parameter below gets zeros, not none (rounding, signs). */
+  flat?: boolean;
   /** Its operands are positions, which may turn out to be out of range at run time. */
   indexes?: boolean;
   /** The engine does not know the operator: always decomposed. */
@@ -140,7 +142,8 @@ export function apply(definition: OpDefinition, operands: readonly Operand[], at
   }
   const node = new Node(definition, inputs, attrs, currentSite(), currentSegment);
   if (definition.indexes) rememberSite(node);
-  const tracked = gradEnabled && definition.gradient !== 'zero' && inputs.some((v) => v?.requiresGrad);
+  const tracked =
+    gradEnabled && (definition.gradient !== 'zero' || definition.flat === true) && inputs.some((v) => v?.requiresGrad);
   node.outputs = list.map((type, i) => Value.output(type, node, i, tracked && isFloat(type.dtype)));
   return node.outputs;
 }

@@ -3,6 +3,7 @@ import { add, div, mul, sub } from './arithmetic.ts';
 import { cast } from './cast.ts';
 import { and, equal, greater, less, not, where } from './compare.ts';
 import { defineOp } from './define.ts';
+import { erfInDouble } from './double.ts';
 import { foldElementwise } from './fold.ts';
 import { inferFloat, inferNumber, scalar, slope } from './unary.ts';
 
@@ -24,20 +25,32 @@ export const sign = defineOp('Sign', {
   infer: inferNumber,
   fold: foldElementwise(Math.sign),
   gradient: 'zero',
+  flat: true,
   decompose: ([x]) => {
     const zero = scalar(x, 0);
     return sub(cast(greater(x, zero), { to: x.dtype }), cast(less(x, zero), { to: x.dtype }));
   },
 });
 
-export const floor = defineOp('Floor', { infer: inferFloat, fold: foldElementwise(Math.floor), gradient: 'zero' });
-export const ceil = defineOp('Ceil', { infer: inferFloat, fold: foldElementwise(Math.ceil), gradient: 'zero' });
+export const floor = defineOp('Floor', {
+  infer: inferFloat,
+  fold: foldElementwise(Math.floor),
+  gradient: 'zero',
+  flat: true,
+});
+export const ceil = defineOp('Ceil', {
+  infer: inferFloat,
+  fold: foldElementwise(Math.ceil),
+  gradient: 'zero',
+  flat: true,
+});
 
 /** To the nearest integer, halves to even. */
 export const round = defineOp('Round', {
   infer: inferFloat,
   fold: foldElementwise(roundHalfEven),
   gradient: 'zero',
+  flat: true,
   decompose: ([x]) => {
     // A half goes up with floor(x + 1/2); it must go down again where that is odd.
     const up = floor(add(x, scalar(x, 0.5)));
@@ -80,5 +93,6 @@ export const log = defineOp('Log', {
 /** Gauss error function; d/dx = 2 / sqrt(pi) * exp(-x^2). */
 export const erf = defineOp('Erf', {
   infer: inferFloat,
+  simplify: ([x]) => (x.dtype === 'float64' ? erfInDouble(x) : undefined),
   gradient: slope((x) => mul(scalar(x, 2 / Math.sqrt(Math.PI)), exp(neg(mul(x, x))))),
 });

@@ -19,7 +19,7 @@ import { defineOp, requireSameDType, type } from './define.ts';
 import { gelu, geluSlope, swish } from './gelu.ts';
 import { gemm, matMul, matMulShape } from './matmul.ts';
 import { swapLast, transpose } from './movement.ts';
-import { inferFloat, numberAttr, scalar, slope } from './unary.ts';
+import { composedInDouble, inferFloat, numberAttr, scalar, slope } from './unary.ts';
 
 /** The operand of FusedMatMul as a plain matrix product takes it: batch axes rotated, then the last two swapped. */
 function arranged(x: Value, swapped: boolean, batchSwapped: boolean): Value {
@@ -97,7 +97,7 @@ export const contribGelu = defineOp('Gelu', {
   domain: 'com.microsoft',
   infer: inferFloat,
   gradient: slope((x) => geluSlope(x)),
-  decompose: ([x]) => gelu(x),
+  ...composedInDouble(([x]) => gelu(x)),
 });
 
 const inferBias = ([x, bias]: readonly Value[]) => {
@@ -119,7 +119,7 @@ export const biasGelu = defineOp('BiasGelu', {
   domain: 'com.microsoft',
   infer: inferBias,
   gradient: 'decompose',
-  decompose: ([x, bias]) => gelu(add(x, bias)),
+  ...composedInDouble(([x, bias]) => gelu(add(x, bias))),
 });
 
 /** x sigmoid(alpha x), alpha 1.702 by default. */
@@ -127,5 +127,5 @@ export const quickGelu = defineOp('QuickGelu', {
   domain: 'com.microsoft',
   infer: inferFloat,
   gradient: 'decompose',
-  decompose: ([x], attrs) => swish(x, { alpha: numberAttr(attrs, 'alpha', 1.702) }),
+  ...composedInDouble(([x], attrs) => swish(x, { alpha: numberAttr(attrs, 'alpha', 1.702) })),
 });

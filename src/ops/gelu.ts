@@ -47,7 +47,7 @@ export const gelu = defineOp('Gelu', {
     return inferFloat(inputs);
   },
   gradient: slope((x, _, attrs) => geluSlope(x, approximation(attrs))),
-  decompose: ([x], attrs) => mul(x, normalCdf(x, approximation(attrs))),
+  ...composedInDouble(([x], attrs) => mul(x, normalCdf(x, approximation(attrs)))),
 });
 
 /** x tanh(softplus(x)). */

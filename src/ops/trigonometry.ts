@@ -2,6 +2,7 @@
 import { add, div, mul, sub } from './arithmetic.ts';
 import { less, where } from './compare.ts';
 import { defineOp } from './define.ts';
+import { acosInDouble, asinInDouble, atanInDouble } from './double.ts';
 import { exp, log, neg, reciprocal, sqrt } from './elementwise.ts';
 import { foldElementwise } from './fold.ts';
 import { composedInDouble, inferFloat, scalar, slope } from './unary.ts';
@@ -28,18 +29,21 @@ export const tan = defineOp('Tan', {
 export const asin = defineOp('Asin', {
   infer: inferFloat,
   fold: foldElementwise(Math.asin),
+  simplify: ([x]) => (x.dtype === 'float64' && !x.constant ? asinInDouble(x) : undefined),
   gradient: slope((x) => reciprocal(sqrt(sub(scalar(x, 1), mul(x, x))))),
 });
 
 export const acos = defineOp('Acos', {
   infer: inferFloat,
   fold: foldElementwise(Math.acos),
+  simplify: ([x]) => (x.dtype === 'float64' && !x.constant ? acosInDouble(x) : undefined),
   gradient: slope((x) => neg(reciprocal(sqrt(sub(scalar(x, 1), mul(x, x)))))),
 });
 
 export const atan = defineOp('Atan', {
   infer: inferFloat,
   fold: foldElementwise(Math.atan),
+  simplify: ([x]) => (x.dtype === 'float64' && !x.constant ? atanInDouble(x) : undefined),
   gradient: ({ inputs: [x] }, [dy]) => [div(dy, add(mul(x, x), scalar(x, 1)))],
 });
 

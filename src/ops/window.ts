@@ -62,7 +62,8 @@ export function slidingWindows(spatial: Shape, kernel: readonly number[], attrs:
     }
     if (mode === 'VALID') begin[i] = end[i] = 0;
     const room = size + begin[i] + end[i] - span;
-    if (room < 0)
+    // With ceil_mode a window may hang over the end by less than a stride, also the only one (PyTorch).
+    if (room < 0 && !(attrs.ceil_mode && mode === 'NOTSET' && room > -strides[i]))
       throw new ShapeError(
         `a window of ${span} elements (kernel ${kernel[i]}, dilation ${dilations[i]}) does not fit into spatial axis ${i}, which has ${size} and a padding of ${begin[i]} + ${end[i]}; spatial shape ${formatShape(spatial)}`,
       );

@@ -138,12 +138,16 @@ export function tanhshrink(x: Tensor): Tensor {
 
 /** x moved toward 0 by lambd, 0 within it. */
 export function softshrink(x: Tensor, { lambd = 0.5 }: { lambd?: number } = {}): Tensor {
-  return new Tensor(ops.shrink(x.value, { lambd, bias: lambd }));
+  const v = x.value;
+  // Not ONNX's Shrink, which makes NaN 0.
+  const rest = ops.sub(v, ops.mul(ops.sign(v), like(v, lambd)));
+  return new Tensor(ops.where(ops.lessOrEqual(ops.abs(v), like(v, lambd)), like(v, 0), rest));
 }
 
 /** x, but 0 within lambd of 0. */
 export function hardshrink(x: Tensor, { lambd = 0.5 }: { lambd?: number } = {}): Tensor {
-  return new Tensor(ops.shrink(x.value, { lambd, bias: 0 }));
+  const v = x.value;
+  return new Tensor(ops.where(ops.lessOrEqual(ops.abs(v), like(v, lambd)), like(v, 0), v));
 }
 
 /** x where it exceeds the threshold, else `value`. */

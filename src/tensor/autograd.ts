@@ -115,7 +115,10 @@ function below(value: Value): { leaves: { value: Value; tensor: Tensor }[]; pred
   const predictions: Tensor[] = [];
   for (const node of order) {
     for (const input of node.inputs) look(input);
-    for (const output of node.outputs) if (carried.has(output)) predictions.push(new Tensor(output));
+    for (const output of node.outputs) {
+      if (carried.has(output)) predictions.push(new Tensor(output));
+      for (const state of carriedWith.get(output) ?? []) predictions.push(new Tensor(state));
+    }
     const prediction = predictionOf.get(node.outputs[0]);
     if (prediction) predictions.push(new Tensor(prediction));
   }
@@ -126,13 +129,21 @@ function below(value: Value): { leaves: { value: Value; tensor: Tensor }[]; pred
 const maxPrediction = 1 << 20;
 const predictionOf = new WeakMap<Value, Value>();
 const carried = new WeakSet<Value>();
+const carriedWith = new WeakMap<Value, Value[]>();
 
 /**
  * Says that `state` outlives the optimiser's step: the hidden state of a recurrence, from which the next piece of a long
- * sequence goes on (`h = h.detach()`). The program of a backward that passes its node delivers it too. @returns the state.
+ * sequence goes on (`h = h.detach()`). The program of a backward that passes its node delivers it too.
+ * @param output what the loss may be computed from instead, if the state is none of its parts
+ * @returns the state.
  */
-export function carryOver(state: Tensor): Tensor {
+export function carryOver(state: Tensor, output?: Tensor): Tensor {
   carried.add(state.value);
+  if (output) {
+    const states = carriedWith.get(output.value) ?? [];
+    states.push(state.value);
+    carriedWith.set(output.value, states);
+  }
   return state;
 }
 

@@ -28,6 +28,16 @@ describe('as PyTorch has it', () => {
     const x = tensor([1, 2, 3], { shape: [1, 3, 1] });
     await near(F.localResponseNorm(x, 2, { alpha: 1, beta: 1, k: 1 }), [1 / 1.5, 2 / 3.5, 3 / 7.5]);
   });
+  it('the only window of a ceiling-mode pool may hang over the end, by less than a stride', async () => {
+    const x = tensor([0, 1, 2, 3, 4, 5, 6, 7, 8], { shape: [1, 1, 3, 3], requiresGrad: true });
+    await near(F.maxPool2d(x, 2, { stride: 3, dilation: 4, ceilMode: true }), [0]);
+    const y = F.maxPool2d(x, 3, { stride: 3, dilation: 2, ceilMode: true });
+    await near(y, [8]);
+    await near(grad(y.sum(), x), [0, 0, 0, 0, 0, 0, 0, 0, 1]);
+    expect(() => F.maxPool2d(x, 2, { stride: 2, dilation: 4, ceilMode: true })).toThrow(
+      'does not fit into spatial axis',
+    );
+  });
   it('divisorOverride with windows over the end', async () => {
     const x = counted([1, 1, 3, 3]);
     await near(F.avgPool2d(x, 2, { ceilMode: true, divisorOverride: 2 }), [4, 3.5, 6.5, 4]);
