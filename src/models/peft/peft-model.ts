@@ -6,7 +6,8 @@ import { formatShape, sameShape } from '../../ir/shape.ts';
 import { Module, type Parameter } from '../../nn/module.ts';
 import type { Tensor } from '../../tensor/index.ts';
 import { snapshot } from '../../train/checkpoint.ts';
-import { nodeFiles, writeFileAtomic } from '../../train/files.ts';
+import { writeFileAtomic } from '../../train/files.ts';
+import { nodeFiles } from '../../train/node-files.ts';
 import { openSafetensors, saveSafetensors } from '../../train/safetensors.ts';
 import { PreTrainedModel } from '../pretrained-model.ts';
 import { type LoraConfig, loraConfigFromJson, loraConfigToJson } from './config.ts';
@@ -22,6 +23,11 @@ export interface PeftFromPretrainedOptions extends SourceOptions {
   /** Go on training the adapter; default false, then everything is frozen. */
   isTrainable?: boolean;
 }
+
+/** What a model's forward takes. */
+type InputsOf<M extends Module> = M['forward'] extends (...inputs: infer I extends readonly unknown[]) => unknown
+  ? I
+  : never;
 
 interface Adapter {
   readonly site: Site;
@@ -76,8 +82,11 @@ export class PeftModel<M extends Module = Module> extends Module {
   }
 
   /** What the model inside gives. */
-  override forward(...inputs: Parameters<M['forward']>): ReturnType<M['forward']> {
-    return this.baseModel.forward(...inputs) as ReturnType<M['forward']>;
+  override forward(...inputs: InputsOf<M>): ReturnType<M['forward']> {
+    return (this.baseModel.forward as (...given: readonly unknown[]) => unknown).call(
+      this.baseModel,
+      ...inputs,
+    ) as ReturnType<M['forward']>;
   }
 
   /** Names of the adapted layers. */
