@@ -92,8 +92,8 @@ describe('search', () => {
         });
         prefixes.forEach((p, r) => {
           const sentence = Math.floor(r / beams) + offset;
-          // Live rows only: rows of ended searches are fed the end token.
-          if (tokens[r] !== 0) expect(p.filter((t) => t === 1).length, `row ${r}`).toBe(state[r][1]);
+          expect(p.filter((t) => t === 1).length, `row ${r}`).toBe(state[r][1]);
+          expect(p.length, 'all prefixes are equally long').toBe(prefixes[0].length);
           state[r][3] = sentence;
         });
         return tensor(state.map((s, r) => [s[1] * (Math.floor(r / beams) + offset), 1.5 - s[1], 1 - s[2] / 2, -9]));

@@ -9,7 +9,8 @@ import { largest, logSoftmaxRow } from './scores.ts';
  * Scores of the next token: logits or log-probabilities [rows, vocabulary], one row per hypothesis; the number of rows
  * never changes. `tokens` holds each row's newest token. `origins[i]` is the row of the last call that row i goes on from:
  * a step with state of its own (hidden states, key-value caches) first reorders it by `origins`, with
- * `state.indexSelect(dim, origins)`. `prefixes` are the whole sequences, start token first, for steps without state.
+ * `state.indexSelect(dim, origins)`. `prefixes` are the whole sequences, start token
+ * first, all of one length, for steps without state; ended ones go on with `end`.
  */
 export type DecoderStep = (
   tokens: readonly number[],
@@ -127,6 +128,11 @@ class Search {
     this.finished.sort((a, b) => b.score - a.score).splice(this.#beams);
   }
 
+  /** One `end` more for rows whose search is over, so that all prefixes of a call are equally long. */
+  idle(): void {
+    this.live = this.live.map((beam, origin) => ({ ...beam, prefix: [...beam.prefix, this.#options.end], origin }));
+  }
+
   /** One token more; `scores` are the rows of the live beams. */
   advance(scores: readonly Float64Array[]): void {
     const { end, maxLength } = this.#options;
@@ -176,11 +182,12 @@ export async function beamSearch(step: DecoderStep, options: BeamSearchOptions):
   const searches = Array.from({ length: batch }, () => new Search(beams, options));
   while (searches.some((s) => !s.done)) {
     const live = searches.flatMap((s) => s.live);
-    const tokens = live.map(({ prefix }, i) => (searches[Math.floor(i / beams)].done ? end : (prefix.at(-1) ?? end)));
+    const tokens = live.map(({ prefix }) => prefix.at(-1) ?? end);
     const origins = live.map(({ origin }, i) => Math.floor(i / beams) * beams + origin);
     const scores = await rowsOf('beamSearch', step, [tokens, origins, live.map((b) => b.prefix)]);
     searches.forEach((search, i) => {
-      if (!search.done) search.advance(scores.slice(i * beams, (i + 1) * beams));
+      if (search.done) search.idle();
+      else search.advance(scores.slice(i * beams, (i + 1) * beams));
     });
   }
   return searches.map((s) => s.finished);
