@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DataLoader, noGrad, randn } from 'gradus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runRecipe } from '../run.ts';
 import cifar, { findCifar } from './data.ts';
+import { drawCifar } from './drawn.ts';
 import { type NetworkName, networks } from './networks.ts';
 
 let folder: string;
@@ -18,27 +19,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
-
-/** Files of CIFAR-10's binary version with stripes whose direction and width tell the class. */
-async function drawCifar(path: string): Promise<void> {
-  await mkdir(path);
-  const write = async (name: string, count: number) => {
-    const bytes = new Uint8Array(count * 3073);
-    for (let i = 0; i < count; i++) {
-      const label = i % 10;
-      bytes[i * 3073] = label;
-      for (let p = 0; p < 3072; p++) {
-        const [channel, y, x] = [Math.floor(p / 1024), Math.floor(p / 32) % 32, p % 32];
-        const along = (label % 2 ? x : y) + channel + i;
-        const noise = Math.imul(i * 3072 + p, 0x9e3779b1) >>> 27;
-        bytes[i * 3073 + 1 + p] = 80 + noise + 60 * Math.sin((along * (1 + (label >> 1))) / 3);
-      }
-    }
-    await writeFile(join(path, name), bytes);
-  };
-  await write('data_batch_1.bin', 800);
-  await write('test_batch.bin', 200);
-}
 
 const real = process.env.GRADUS_DATA;
 const hasReal = real !== undefined && existsSync(join(real, 'cifar-10-batches-bin'));
