@@ -1,6 +1,7 @@
 /** @file Downloads that go on where they stopped, and that are checked before they count. */
 import { GradusError } from '../ir/errors.ts';
-import { errorCode, fileError, makeFolder, nodeFiles } from '../train/files.ts';
+import { errorCode, fileError, makeFolder } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import { HubError, refused, unreachable } from './hub-error.ts';
 
 /** A file to fetch, and what it must be. */

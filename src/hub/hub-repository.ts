@@ -1,14 +1,7 @@
 /** @file A repository of the Hugging Face hub, with its files in the cache that Python's huggingface_hub uses too. */
 import { ArgumentError } from '../ir/errors.ts';
-import {
-  errorCode,
-  FileError,
-  fileError,
-  makeFolder,
-  nodeFiles,
-  resolveInside,
-  writeFileAtomic,
-} from '../train/files.ts';
+import { errorCode, FileError, fileError, makeFolder, resolveInside, writeFileAtomic } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import { nodePackage } from '../train/node-package.ts';
 import { download, isWhole } from './download.ts';
 import { withProgress } from './download-progress.ts';

@@ -1,6 +1,6 @@
 /** @file Where the hub is and what may be done with it: options, and the environment variables of Hugging Face. */
 import { ArgumentError } from '../ir/errors.ts';
-import { nodeFiles } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import type { SourceOptions } from './source.ts';
 
 /** Options with all defaults filled in. */

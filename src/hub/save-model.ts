@@ -3,7 +3,8 @@ import { ArgumentError, FormatError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { type LoadResult, Module } from '../nn/module.ts';
 import { snapshot } from '../train/checkpoint.ts';
-import { nodeFiles, writeFileAtomic } from '../train/files.ts';
+import { writeFileAtomic } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import { openSafetensors, openShardedSafetensors, saveSafetensors } from '../train/safetensors.ts';
 
 const weights = 'model.safetensors';

@@ -1,6 +1,7 @@
 /** @file Where a model's files come from: a local folder, or a repository of the Hugging Face hub. */
 import { ArgumentError, FormatError } from '../ir/errors.ts';
-import { nodeFiles, readFileBounded, resolveInside } from '../train/files.ts';
+import { readFileBounded, resolveInside } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import { isRepositoryName, openRepository } from './hub-repository.ts';
 
 export interface SourceOptions {

@@ -12,7 +12,8 @@ import { Linear } from '../nn/linear.ts';
 import { Module } from '../nn/module.ts';
 import type { Tensor } from '../tensor/index.ts';
 import { snapshot } from '../train/checkpoint.ts';
-import { nodeFiles, writeFileAtomic } from '../train/files.ts';
+import { writeFileAtomic } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import { saveSafetensors } from '../train/safetensors.ts';
 import { type ConfigDefinition, defaultLabels, labelsOf, type PretrainedConfig, snake } from './config.ts';
 

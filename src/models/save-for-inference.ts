@@ -2,7 +2,7 @@
 import { exportOnnx } from '../hub/onnx/index.ts';
 import type { Tokenizer } from '../hub/tokenizer/index.ts';
 import { fromData } from '../tensor/index.ts';
-import { nodeFiles } from '../train/files.ts';
+import { nodeFiles } from '../train/node-files.ts';
 import type { PreTrainedModel } from './pretrained-model.ts';
 
 const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());

@@ -3,7 +3,8 @@ import { FormatError, GradusError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import type { Tensor } from '../tensor/index.ts';
 import type { Json } from './callback.ts';
-import { errorCode, fileError, makeFolder, nodeFiles, readFileBounded, syncFolder, writeFileAtomic } from './files.ts';
+import { errorCode, fileError, makeFolder, readFileBounded, syncFolder, writeFileAtomic } from './files.ts';
+import { nodeFiles } from './node-files.ts';
 import { loadSafetensors, saveSafetensors } from './safetensors.ts';
 
 /** What a checkpoint holds besides tensors. */

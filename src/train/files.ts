@@ -1,5 +1,6 @@
 /** @file Files that survive crashes and full disks: atomic writing, bounded reading, paths that stay in their folder. */
-import { ArgumentError, FormatError, GradusError, UnsupportedError } from '../ir/errors.ts';
+import { ArgumentError, FormatError, GradusError } from '../ir/errors.ts';
+import { nodeFiles } from './node-files.ts';
 
 /** Reading or writing a file failed. `code` is the system's (`ENOSPC`, `EACCES`, ...). */
 export class FileError extends GradusError {
@@ -14,22 +15,6 @@ export class FileError extends GradusError {
     this.code = code;
     this.bytes = bytes;
   }
-}
-
-/**
- * Node's modules for files, looked up at run time so that code which imports this file still bundles for a browser.
- * @throws UnsupportedError where there is no file system.
- */
-export function nodeFiles() {
-  if (typeof process === 'undefined' || process.getBuiltinModule === undefined)
-    throw new UnsupportedError(
-      'files need Node 20.16 or newer: in a browser, use the functions that take and give bytes',
-    );
-  return {
-    fs: process.getBuiltinModule('node:fs/promises'),
-    path: process.getBuiltinModule('node:path'),
-    crypto: process.getBuiltinModule('node:crypto'),
-  };
 }
 
 export type FileContent = string | Uint8Array | Iterable<Uint8Array> | AsyncIterable<Uint8Array>;

@@ -16,8 +16,9 @@ import {
 } from './checkpoint.ts';
 import { diagnose } from './diagnose.ts';
 import { isLowerBetter, monitored } from './early-stopping.ts';
-import { nodeFiles, removeStaleTemporaries } from './files.ts';
+import { removeStaleTemporaries } from './files.ts';
 import { InterruptWatch } from './interrupt.ts';
+import { nodeFiles } from './node-files.ts';
 import { runRecord } from './run-record.ts';
 import { showProgress } from './show-progress.ts';
 import type { Batch } from './step.ts';

@@ -1,7 +1,7 @@
 /** @file The record of a run as a callback: metrics.jsonl and TensorBoard events in the run's folder. */
 import { ArgumentError } from '../ir/errors.ts';
 import type { Callback } from './callback.ts';
-import { nodeFiles } from './files.ts';
+import { nodeFiles } from './node-files.ts';
 import { type MetricsRecord, MetricsWriter } from './records/metrics-file.ts';
 import { TensorBoardWriter } from './records/tensorboard.ts';
 

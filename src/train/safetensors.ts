@@ -6,7 +6,8 @@ import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, FormatError, GradusError, ShapeError, UnsupportedError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { formatShape, sizeOf } from '../ir/shape.ts';
-import { fileError, nodeFiles, readFileBounded, resolveInside, writeFileAtomic } from './files.ts';
+import { fileError, readFileBounded, resolveInside, writeFileAtomic } from './files.ts';
+import { nodeFiles } from './node-files.ts';
 import {
   elementTypeOf,
   encodeHeader,

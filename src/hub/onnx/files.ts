@@ -3,7 +3,8 @@ import { ArgumentError, FormatError } from '../../ir/errors.ts';
 import { decodeModel } from '../../ir/onnx/decode.ts';
 import { hasExternalData, type ReadExternal, resolveExternalData } from '../../ir/onnx/external.ts';
 import type { ModelProto } from '../../ir/onnx/proto.ts';
-import { fileError, nodeFiles, readFileBounded, resolveInside } from '../../train/files.ts';
+import { fileError, readFileBounded, resolveInside } from '../../train/files.ts';
+import { nodeFiles } from '../../train/node-files.ts';
 
 /** The most that protobuf can hold. */
 const maxBytes = 2 ** 31;

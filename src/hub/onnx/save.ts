@@ -4,7 +4,8 @@ import { ArgumentError } from '../../ir/errors.ts';
 import { toRaw } from '../../ir/onnx/elements.ts';
 import { encodeModel } from '../../ir/onnx/encode.ts';
 import type { TensorProto } from '../../ir/onnx/proto.ts';
-import { nodeFiles, readFileBounded, resolveInside, writeFileAtomic } from '../../train/files.ts';
+import { readFileBounded, resolveInside, writeFileAtomic } from '../../train/files.ts';
+import { nodeFiles } from '../../train/node-files.ts';
 import type { OnnxFile } from './files.ts';
 
 /** New elements of a tensor of the file. */

@@ -1,6 +1,7 @@
 /** @file The files of a tokenizer: read from a folder or repository, kept as they are, written back. */
 import { FormatError } from '../../ir/errors.ts';
-import { nodeFiles, readFileBounded, writeFileAtomic } from '../../train/files.ts';
+import { readFileBounded, writeFileAtomic } from '../../train/files.ts';
+import { nodeFiles } from '../../train/node-files.ts';
 import type { ModelSource } from '../source.ts';
 import { type Json, record } from './json.ts';
 import { bertTokenizerJson } from './wordpiece-vocab.ts';

@@ -4,8 +4,8 @@ import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape } from '../../ir/shape.ts';
 import { numbersOf } from '../metrics/metric.ts';
+import { nodePackage } from '../node-package.ts';
 import { escapeXml, faintInk, fitText, fontFamily, ink } from './chart.ts';
-import { sharpModule } from './png.ts';
 
 export interface GridImage {
   /**
@@ -83,7 +83,7 @@ function text(content: string, x: number, y: number, size: number, fill: string,
 /** PNG of an image, enlarged by a whole factor to about `wanted` pixels so that pixels stay sharp. */
 async function encodePng(image: NDArray, wanted: number) {
   const { width, height, channels, bytes } = toBytes(image);
-  const sharp = await sharpModule();
+  const { default: sharp } = await nodePackage('sharp');
   const factor = Math.max(1, Math.floor(wanted / Math.max(width, height)));
   const png = await sharp(bytes, { raw: { width, height, channels } })
     .resize(width * factor, height * factor, { kernel: 'nearest' })

@@ -2,11 +2,6 @@
 import { ArgumentError } from '../../ir/errors.ts';
 import { nodePackage } from '../node-package.ts';
 
-/** sharp, loaded when first needed: it is native code that browsers lack. */
-export async function sharpModule() {
-  return (await nodePackage('sharp')).default;
-}
-
 /**
  * An SVG as PNG bytes, `scale` times its size in pixels.
  *
@@ -18,7 +13,7 @@ export async function sharpModule() {
 export async function svgToPng(svg: string, { scale = 2 }: { readonly scale?: number } = {}): Promise<Uint8Array> {
   if (!(scale > 0 && scale <= 8))
     throw new ArgumentError(`PNG scale is ${scale}, expected a number above 0 and up to 8`);
-  const sharp = await sharpModule();
+  const { default: sharp } = await nodePackage('sharp');
   try {
     // Embedded images of a report can be longer than the 10 MB that XML readers take by default.
     return new Uint8Array(
@@ -33,7 +28,7 @@ export async function svgToPng(svg: string, { scale = 2 }: { readonly scale?: nu
 
 /** Whether `svgToPng` finds a font on this machine, tried by drawing a letter. */
 export async function canDrawText(): Promise<boolean> {
-  const sharp = await sharpModule();
+  const { default: sharp } = await nodePackage('sharp');
   const svg = (letter: string) =>
     Buffer.from(
       `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40"><text x="5" y="30" font-size="30" font-family="sans-serif">${letter}</text></svg>`,

@@ -1,7 +1,8 @@
 /** @file A file that grows record by record, stays sound when the disk is full, and does not slow its writer down. */
 import type { FileHandle } from 'node:fs/promises';
 import { ArgumentError } from '../../ir/errors.ts';
-import { fileError, makeFolder, nodeFiles } from '../files.ts';
+import { fileError, makeFolder } from '../files.ts';
+import { nodeFiles } from '../node-files.ts';
 
 const maxBuffered = 1 << 16;
 

@@ -1,6 +1,6 @@
 /** @file Writing run records that TensorBoard shows: scalars, texts and images. */
 import { ArgumentError, FormatError } from '../../ir/errors.ts';
-import { nodeFiles } from '../files.ts';
+import { nodeFiles } from '../node-files.ts';
 import { AppendFile } from './append-file.ts';
 import { encodeEvent, type Summary } from './tensorboard-events.ts';
 
