@@ -68,7 +68,8 @@ export async function trainTexts(flags: TrainFlags, call: Call, terminal: Termin
   terminal.heading('Model');
   const model = await loadModel(flags.model, texts.classes, options, terminal);
   checkModel(model, tokenizer, flags.model, options.maxLength);
-  const size = (chosen: typeof model) => chosen.parameters().map((p) => [p.numel(), p.requiresGrad] as const);
+  const weights = (trained: boolean) =>
+    model.parameters().reduce((sum, p) => sum + (p.requiresGrad || !trained ? p.numel() : 0), 0);
   const record: TextRecord = {
     format: 1,
     gradus: packageVersion(),
@@ -89,8 +90,8 @@ export async function trainTexts(flags: TrainFlags, call: Call, terminal: Termin
     },
     options,
     classes: [...texts.classes],
-    parameters: size(model).reduce((sum, [n]) => sum + n, 0),
-    trainable: size(model).reduce((sum, [n, trained]) => sum + (trained ? n : 0), 0),
+    parameters: weights(false),
+    trainable: weights(true),
     epochs: 0,
     bestEpoch: null,
     results: {},
