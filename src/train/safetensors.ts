@@ -2,6 +2,7 @@
  * @file Reading and writing safetensors, the tensor file format of Hugging Face and PyTorch users:
  * https://huggingface.co/docs/safetensors. Whole files in memory, or lazily from disk, one or many shards.
  */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type DType, dtypes, type NumericArray } from '../ir/dtype.ts';
 import { ArgumentError, DTypeError, FormatError, GradusError, ShapeError, UnsupportedError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';

@@ -1,4 +1,5 @@
 /** @file metrics.jsonl: one JSON object per line and step, appended while training, mended after a crash. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, FormatError } from '../../ir/errors.ts';
 import { errorCode, readFileBounded, writeFileAtomic } from '../files.ts';
 import { AppendFile } from './append-file.ts';

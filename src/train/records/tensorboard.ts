@@ -1,4 +1,5 @@
 /** @file Writing run records that TensorBoard shows: scalars, texts and images. */
+/// <reference lib="esnext.disposable" preserve="true" />
 import { ArgumentError, FormatError } from '../../ir/errors.ts';
 import { nodeFiles } from '../node-files.ts';
 import { AppendFile } from './append-file.ts';
