@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import * as F from '../nn/functional/index.ts';
 import * as optim from '../optim/index.ts';
-import { compile, manualSeed, noGrad, ones, type Tensor, tensor, zeros } from './index.ts';
+import { compile, manualSeed, noGrad, ones, rand, randn, randperm, type Tensor, tensor, zeros } from './index.ts';
 
 const counting = () => {
   let traces = 0;
@@ -113,4 +113,25 @@ it('leaves no gradient that was never computed', async () => {
   expect(w.grad).toBeNull();
   w.square().sum().backward();
   expect(await (w.grad as Tensor | null)?.array()).toEqual((await w.mul(2).array()) as number[]);
+});
+
+it('draws random tensors anew in every run, and the same ones from the same seed', async () => {
+  const noisy = compile((x: Tensor) => ({
+    sum: x.add(randn([4])),
+    uniform: x.mul(rand([4])),
+    order: randperm(6).add(0),
+  }));
+  const runs = async () => {
+    manualSeed(3);
+    const all = [];
+    for (let i = 0; i < 3; i++) {
+      const { sum, uniform, order } = await noisy(ones([4]));
+      all.push([await sum.array(), await uniform.array(), await order.array()]);
+    }
+    return all;
+  };
+  const first = await runs();
+  expect(new Set(first.map(String)).size).toBe(3);
+  expect(first.map(([, , order]) => [...(order as number[])].sort())).toEqual(first.map(() => [0, 1, 2, 3, 4, 5]));
+  expect(await runs()).toEqual(first);
 });

@@ -9,6 +9,7 @@ import { setSeedSource } from '../ops/dropout.ts';
 import { fromData, type TensorOptions } from './creation.ts';
 import { ScalarLeaf } from './storage.ts';
 import type { Tensor } from './tensor.ts';
+import { onReplay } from './tracing.ts';
 
 /** The seed, and how many streams were drawn from it: all that determines the numbers to come. Plain JSON. */
 export interface GeneratorState {
@@ -50,13 +51,25 @@ export function nextSeed(): Value {
 
 setSeedSource(nextSeed);
 
-function fillLazily(shape: Shape, dtype: DType, next: (random: Random) => number): () => NumericArray {
-  const random = nextStream();
-  return () => {
-    const data = new dtypes[dtype].array(sizeOf(shape));
-    for (let i = 0; i < data.length; i++) data[i] = encodeNumber(next(random), dtype);
-    return data;
+/** A tensor of random numbers, made when they are needed; a compiled function that makes it draws anew in every run. */
+function drawn(shape: Shape, dtype: DType, options: TensorOptions, next: (random: Random) => number): Tensor {
+  const draw = () => {
+    const random = nextStream();
+    return (): NumericArray => {
+      const data = new dtypes[dtype].array(sizeOf(shape));
+      for (let i = 0; i < data.length; i++) data[i] = encodeNumber(next(random), dtype);
+      return data;
+    };
   };
+  return redrawn(fromData(draw(), shape, { ...options, dtype }), () => draw()());
+}
+
+function redrawn(tensor: Tensor, draw: () => NumericArray): Tensor {
+  onReplay(
+    () => tensor.setData(draw()),
+    () => {},
+  );
+  return tensor;
 }
 
 /** Uniform numbers in [0, 1) (torch.rand). */
@@ -67,11 +80,7 @@ export function rand(shape: Shape, options: TensorOptions = {}): Tensor {
 /** Uniform numbers in [low, high). */
 export function uniform(shape: Shape, low: number, high: number, options: TensorOptions = {}): Tensor {
   const dtype = options.dtype ?? 'float32';
-  return fromData(
-    fillLazily(shape, dtype, (r) => r.uniform(low, high)),
-    shape,
-    { ...options, dtype },
-  );
+  return drawn(shape, dtype, options, (r) => r.uniform(low, high));
 }
 
 /** Standard normal numbers (torch.randn). */
@@ -82,24 +91,17 @@ export function randn(shape: Shape, options: TensorOptions = {}): Tensor {
 /** Normal numbers of the given mean and standard deviation. */
 export function normal(shape: Shape, mean: number, std: number, options: TensorOptions = {}): Tensor {
   const dtype = options.dtype ?? 'float32';
-  return fromData(
-    fillLazily(shape, dtype, (r) => r.normal(mean, std)),
-    shape,
-    { ...options, dtype },
-  );
+  return drawn(shape, dtype, options, (r) => r.normal(mean, std));
 }
 
 /** Whole numbers in [low, high), int64 (torch.randint). */
 export function randint(low: number, high: number, shape: Shape, options: TensorOptions = {}): Tensor {
   const dtype = options.dtype ?? 'int64';
-  return fromData(
-    fillLazily(shape, dtype, (r) => r.int(low, high)),
-    shape,
-    { ...options, dtype },
-  );
+  return drawn(shape, dtype, options, (r) => r.int(low, high));
 }
 
 /** The integers 0 to n - 1 in random order, int64 (torch.randperm). */
 export function randperm(n: number): Tensor {
-  return fromData(Float64Array.from(nextStream().permutation(n)), [n], { dtype: 'int64' });
+  const draw = () => Float64Array.from(nextStream().permutation(n));
+  return redrawn(fromData(draw(), [n], { dtype: 'int64' }), draw);
 }
