@@ -87,6 +87,13 @@ const others: [string, () => unknown, string][] = [
   ['SequentialSampler', () => new g.SequentialSampler(-1), 'length must be a whole number of at least 0, found -1'],
 ];
 
+describe('public names', () => {
+  it('are those that users need', () => {
+    expect(['cut', 'nextSeed', 'nextStream'].filter((name) => name in g)).toEqual([]);
+    expect('checkCounts' in optim || 'matchesName' in nn).toBe(false);
+  });
+});
+
 describe('refused', () => {
   it.each([...layers, ...rates, ...others])('%s: %#', (_, make, message) => {
     expect(make).toThrow(ArgumentError);
