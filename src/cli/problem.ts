@@ -1,9 +1,9 @@
 /** @file What goes wrong at the terminal: errors of use, suggestions, and how an error is told. */
-import { ArgumentError, GradusError } from '../ir/errors.ts';
+import { GradusError } from '../ir/errors.ts';
 import { hasColor, shellWord } from './terminal.ts';
 
 /** Something the user typed or pointed at is not right; the message says how to mend it. */
-export class UsageError extends ArgumentError {}
+export class UsageError extends GradusError {}
 
 /** Ctrl-C stopped a command that has kept its work; the message says how to go on. */
 export class Interrupted extends GradusError {}
