@@ -15,6 +15,16 @@ export * from './llama/index.ts';
 export * from './peft/index.ts';
 export type { FromPretrainedOptions, LoadReport } from './pretrained-model.ts';
 export { PreTrainedModel } from './pretrained-model.ts';
+export { type Answer, type AnswerOptions, type AnswersOptions, QuestionAnswerer } from './question-answering.ts';
+export { type AnswerText, type Question, type SquadQuestion, squadQuestions } from './question-answering-data.ts';
+export { normalizeAnswer, type SquadScores, squadScores } from './question-answering-scores.ts';
+export {
+  type QuestionWindow,
+  QuestionWindows,
+  questionLoader,
+  type TokenizeQuestionsOptions,
+  tokenizeQuestions,
+} from './question-answering-windows.ts';
 export * from './roberta/index.ts';
 export { exportTransformer, saveForInference } from './save-for-inference.ts';
 export { type Pooling, SentenceEncoder, type SentenceEncoderOptions } from './sentence-encoder.ts';

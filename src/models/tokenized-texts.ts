@@ -42,6 +42,11 @@ export interface LengthStatistics {
   readonly truncated: number;
 }
 
+/** Tokens of each text. */
+export interface TokenLengths {
+  readonly lengths: Uint32Array;
+}
+
 /** Token ids of many texts. */
 export class TokenizedTexts extends Dataset<TokenizedText> {
   readonly maxLength: number;
@@ -182,25 +187,32 @@ export function textLoader(
   texts: TokenizedTexts,
   { batchSize = 16, shuffle = false, seed = 0, multipleOf = usualMultiple(texts) }: TextLoaderOptions = {},
 ) {
-  const sampler = shuffle
-    ? new LengthBucketSampler(texts.lengths, { batchSize, seed })
-    : fixedOrder(orderByLength(texts));
   return new DataLoader<TokenizedText, Arrays>(texts, {
     batchSize,
-    sampler,
+    sampler: bucketSampler(texts, { batchSize, shuffle, seed }),
     seed,
     collate: (samples) => collate(samples, { ...texts, multipleOf }),
   });
 }
 
+/** The order of a loader whose batches hold texts of similar length: a new one each epoch, or long ones first. */
+export function bucketSampler(
+  texts: TokenLengths,
+  { batchSize, shuffle, seed }: { batchSize: number; shuffle: boolean; seed: number },
+): Sampler {
+  if (shuffle) return new LengthBucketSampler(texts.lengths, { batchSize, seed });
+  const order = orderByLength(texts);
+  return { length: order.length, indices: () => order };
+}
+
 /** The order in which `textLoader` gives texts without `shuffle`: long ones first, so that memory is at its highest at once. */
-export function orderByLength({ lengths }: TokenizedTexts): Uint32Array {
+export function orderByLength({ lengths }: TokenLengths): Uint32Array {
   return Uint32Array.from(lengths, (_, i) => i).sort((a, b) => lengths[b] - lengths[a] || a - b);
 }
 
 /** Share of padding in what a model computes for one epoch of `textLoader`'s batches. */
 export function paddingShare(
-  texts: TokenizedTexts,
+  texts: TokenLengths & { readonly maxLength: number },
   { batchSize = 16, shuffle = false, seed = 0, multipleOf = usualMultiple(texts) }: TextLoaderOptions = {},
 ): number {
   const { lengths, maxLength } = texts;
@@ -217,40 +229,56 @@ export function paddingShare(
   return computed === 0 ? 0 : 1 - real / computed;
 }
 
-function fixedOrder(order: Uint32Array): Sampler {
-  return { length: order.length, indices: () => order };
-}
-
 /** The smallest power of two that makes at most 8 lengths of those there are. */
-function usualMultiple({ lengths }: TokenizedTexts): number {
-  const longest = lengths.reduce((a, b) => Math.max(a, b), 1);
+export function usualMultiple({ lengths }: { readonly lengths: Uint32Array | readonly number[] }): number {
+  let longest = 1;
+  for (const length of lengths) longest = Math.max(longest, length);
   let multiple = 8;
   while (multiple * 8 < longest) multiple *= 2;
   return multiple;
 }
 
-function collate(
-  samples: readonly TokenizedText[],
-  { maxLength, padTokenId, multipleOf }: { maxLength: number; padTokenId: number; multipleOf: number },
-): Arrays {
-  const pad = (rows: readonly Int32Array[], value: number): NDArray => {
-    const arrays = rows.map((row): NDArray => ({ data: Float64Array.from(row), shape: [row.length], dtype: 'int64' }));
-    return padArrays(arrays, { value, multipleOf, maxLength }).array;
-  };
-  const batch: Arrays = {
-    inputIds: pad(
-      samples.map(({ inputIds }) => inputIds),
-      padTokenId,
-    ),
-    attentionMask: pad(
-      samples.map(({ inputIds }) => new Int32Array(inputIds.length).fill(1)),
-      0,
-    ),
-  };
+/** How rows are padded. */
+export interface RowPadding {
+  readonly maxLength: number;
+  readonly padTokenId: number;
+  readonly multipleOf: number;
+}
+
+const int64 = (values: ArrayLike<number>): NDArray => ({
+  data: Float64Array.from(values),
+  shape: [values.length],
+  dtype: 'int64',
+});
+
+/** Rows of numbers as int64 [rows, length], padded on the right. */
+export function padRows(
+  rows: readonly ArrayLike<number>[],
+  value: number,
+  { multipleOf, maxLength }: RowPadding,
+): NDArray {
+  return padArrays(rows.map(int64), { value, multipleOf, maxLength }).array;
+}
+
+/** One number for each row, int64 [rows]. */
+export const column = int64;
+
+/** Token ids, mask and, where there are any, token types of several texts. */
+export function padTokens(
+  samples: readonly Pick<TokenizedText, 'inputIds' | 'tokenTypeIds'>[],
+  padding: RowPadding,
+): Omit<Arrays, 'labels'> {
+  const ids = samples.map(({ inputIds }) => inputIds);
+  const masks = ids.map((row) => new Int32Array(row.length).fill(1));
   const types = samples.flatMap(({ tokenTypeIds }) => (tokenTypeIds ? [tokenTypeIds] : []));
-  if (types.length === samples.length) batch.tokenTypeIds = pad(types, 0);
+  return {
+    inputIds: padRows(ids, padding.padTokenId, padding),
+    attentionMask: padRows(masks, 0, padding),
+    ...(types.length === samples.length ? { tokenTypeIds: padRows(types, 0, padding) } : {}),
+  };
+}
+
+function collate(samples: readonly TokenizedText[], padding: RowPadding): Arrays {
   const labels = samples.flatMap((sample) => (sample.labels === undefined ? [] : [sample.labels]));
-  if (labels.length === samples.length)
-    batch.labels = { data: Float64Array.from(labels), shape: [labels.length], dtype: 'int64' };
-  return batch;
+  return { ...padTokens(samples, padding), ...(labels.length === samples.length ? { labels: column(labels) } : {}) };
 }
