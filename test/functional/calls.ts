@@ -273,6 +273,7 @@ export const lossCalls: CallTable = {
       'klDiv',
       'diceLoss',
       'sigmoidFocalLoss',
+      'generalizedBoxIouLoss',
       'hingeEmbeddingLoss',
       'softMarginLoss',
     ],

@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from torchvision.ops import sigmoid_focal_loss
+from torchvision.ops import generalized_box_iou_loss, sigmoid_focal_loss
 
 from common import Golden, ints, normal, uniform, values
 
@@ -145,6 +145,15 @@ def further():
          {"x": normal(30, 2, 6, scale=4), "y": ints(2, 9, below=6, low=1), "inputLengths": torch.tensor([30, 27]), "targetLengths": torch.tensor([9, 7])}, {"reduction": "sum"}, name="ctcLoss of confident logits")
 
 
-for family in [classification, regression, ranking, ctc, segmentation, further]:
+def boxes():
+    giou = lambda x, target, **o: generalized_box_iou_loss(x, target, **o)
+    x = values([0.5, 1.0, 4.0, 3.0], [2.0, 2.0, 5.0, 7.0], [0.0, 0.0, 1.0, 1.0], [1.0, 1.5, 9.0, 8.0])
+    target = values([1.0, 0.5, 5.0, 2.5], [2.25, 2.5, 5.25, 6.0], [3.0, 4.0, 6.0, 5.5], [2.0, 3.0, 4.0, 5.0])
+    for reduction in REDUCTIONS:
+        case("generalizedBoxIouLoss", giou, {"x": x, "target": target}, {"reduction": reduction})
+    case("generalizedBoxIouLoss", giou, {"x": x.reshape(2, 2, 4), "target": target.reshape(2, 2, 4)}, {"reduction": "none", "eps": 0.5}, nograd=["target"])
+
+
+for family in [classification, regression, ranking, ctc, segmentation, further, boxes]:
     family()
 g.write()

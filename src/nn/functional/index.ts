@@ -32,6 +32,7 @@ export {
   threshold,
 } from '../../tensor/index.ts';
 export * from './attention.ts';
+export * from './boxes.ts';
 export * from './classification.ts';
 export * from './conv.ts';
 export * from './ctc.ts';
