@@ -1,5 +1,5 @@
 /** @file ResNet (He et al. 2015) with torchvision's state-dict keys. */
-
+import { ArgumentError } from '../../ir/errors.ts';
 import * as F from '../../nn/functional/index.ts';
 import { AdaptiveAvgPool2d, BatchNorm2d, Conv2d, Linear, MaxPool2d, Module, Sequential } from '../../nn/index.ts';
 import type { Tensor } from '../../tensor/index.ts';
@@ -11,6 +11,8 @@ export interface ResNetOptions extends VisionModelOptions {
    * keeps it, for images of 32 x 32 (the form of CIFAR papers; torchvision has no such model).
    */
   stem?: 'imagenet' | 'small';
+  /** Channels of the first stage; each further one has twice as many. Default 64. */
+  width?: number;
 }
 
 const conv3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
@@ -98,12 +100,17 @@ export class ResNet extends Module {
   ) {
     super();
     const { numClasses, inChannels } = visionDefaults('ResNet', options);
-    const small = options.stem === 'small';
-    this.conv1 = small ? conv3(inChannels, 64) : new Conv2d(inChannels, 64, 7, { stride: 2, padding: 3, bias: false });
-    this.bn1 = new BatchNorm2d(64);
+    const { stem, width: first = 64 } = options;
+    if (!Number.isInteger(first) || first < 1)
+      throw new ArgumentError(`ResNet: width must be a whole number of at least 1, found ${first}`);
+    const small = stem === 'small';
+    this.conv1 = small
+      ? conv3(inChannels, first)
+      : new Conv2d(inChannels, first, 7, { stride: 2, padding: 3, bias: false });
+    this.bn1 = new BatchNorm2d(first);
     this.maxpool = small ? null : new MaxPool2d(3, { stride: 2, padding: 1 });
     const Block = blocks[block];
-    let channels = 64;
+    let channels = first;
     const stage = (width: number, count: number, stride: number) => {
       const made = new Sequential();
       for (let i = 0; i < count; i++) {
@@ -112,10 +119,10 @@ export class ResNet extends Module {
       }
       return made;
     };
-    this.layer1 = stage(64, layers[0], 1);
-    this.layer2 = stage(128, layers[1], 2);
-    this.layer3 = stage(256, layers[2], 2);
-    this.layer4 = stage(512, layers[3], 2);
+    this.layer1 = stage(first, layers[0], 1);
+    this.layer2 = stage(first * 2, layers[1], 2);
+    this.layer3 = stage(first * 4, layers[2], 2);
+    this.layer4 = stage(first * 8, layers[3], 2);
     this.fc = new Linear(channels, numClasses);
     initConvolutional(this, 'default');
   }
