@@ -33,7 +33,8 @@ export const dtypeAttributes: ReadonlySet<string> = new Set([
   'stash_type',
 ]);
 
-function attribute(name: string, value: Attr): AttributeProto {
+/** An attribute as ONNX types it. */
+export function attribute(name: string, value: Attr): AttributeProto {
   if (dtypeAttributes.has(name) && typeof value === 'string')
     return attributeToProto(name, dtypes[value as DType].onnx);
   return attributeToProto(name, value);

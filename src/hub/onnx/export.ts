@@ -25,7 +25,8 @@ import {
   settleOpenSizes,
   typesAt,
 } from './sizes.ts';
-import { verifyExport } from './verify.ts';
+import { appendTail, type OnnxTail } from './tail.ts';
+import { checkRuns, verifyExport } from './verify.ts';
 
 export interface ExportOptions {
   /**
@@ -49,6 +50,8 @@ export interface ExportOptions {
   verify?: boolean;
   /** Keep weights in a file of their own beside the model; default only where one file cannot hold them (2 GB). */
   externalData?: boolean;
+  /** ONNX nodes behind the outputs, such as `nonMaxSuppressionTail()`. What `verify` compares is the graph before them. */
+  tail?: OnnxTail;
 }
 
 /** Names in order, or a function that makes a name of a key. */
@@ -115,15 +118,22 @@ export async function exportOnnx(
         outputNames: graph.output.map((o) => o.name),
         wanted: options.outputs,
       });
-    if (external && path !== null)
-      return await writeWithData(
-        proto,
-        weights,
-        path,
-        size > maxInline ? null : options.verify === false ? null : verify,
-      );
-    const bytes = encodeModel(proto);
-    if (options.verify ?? true) await verify(bytes);
+    const checked = (options.verify ?? true) && size <= maxInline;
+    const encode = () => (external && !checked ? undefined : encodeModel(proto));
+    let bytes = encode();
+    if (checked && bytes) await verify(bytes);
+    if (options.tail) {
+      appendTail(graph, options.tail);
+      bytes = encode();
+      if (checked && bytes)
+        await checkRuns(
+          bytes,
+          fileNames,
+          graph.output.map((o) => o.name),
+        );
+    }
+    if (external && path !== null) return await writeWithData(proto, weights, path);
+    bytes ??= encodeModel(proto);
     if (path !== null) await writeFileAtomic(path, bytes);
     return bytes;
   } finally {
@@ -294,13 +304,7 @@ function applyNames(graph: GraphProto, renamed: ReadonlyMap<string, string>, wei
 }
 
 /** Weights of 1 KB and more go to `<model>.data`, each at a multiple of a page. */
-async function writeWithData(
-  proto: ModelProto,
-  weights: readonly TensorProto[],
-  path: string,
-  verify: ((bytes: Uint8Array) => Promise<void>) | null,
-): Promise<Uint8Array> {
-  await verify?.(encodeModel(proto));
+async function writeWithData(proto: ModelProto, weights: readonly TensorProto[], path: string): Promise<Uint8Array> {
   const location = `${nodeFiles().path.basename(path)}.data`;
   const large = weights.filter((t) => (t.rawData?.length ?? 0) >= 1024);
   let at = 0;

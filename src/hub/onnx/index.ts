@@ -4,3 +4,11 @@ export type { OnnxFeature } from './features.ts';
 export { inspectOnnx, type OnnxInspection, type OnnxParameterInfo, type OnnxTensorInfo } from './inspect.ts';
 export { type OnnxAdapter, type OnnxInputs, type OnnxLinear, type OnnxLoadOptions, OnnxModel } from './model.ts';
 export type { AxisNames, ExampleInput } from './sizes.ts';
+export {
+  type NonMaxSuppressionTailOptions,
+  nonMaxSuppressionTail,
+  type OnnxTail,
+  type TailGraph,
+  type TailNode,
+  type TailValue,
+} from './tail.ts';

@@ -61,6 +61,16 @@ export async function verifyExport(v: Verification): Promise<void> {
   }
 }
 
+/** @throws EngineError if plain ONNX Runtime refuses the file. */
+export async function checkRuns(
+  bytes: Uint8Array,
+  inputNames: readonly string[],
+  outputNames: readonly string[],
+): Promise<void> {
+  const engine = new OrtEngine(await loadOrt(defaultDevice), defaultDevice, true);
+  await (await engine.compile(bytes, inputNames, outputNames, {})).dispose();
+}
+
 async function forward({ model, calling, specs, wanted }: Verification, inputs: readonly Tensor[]): Promise<Tensor[]> {
   const names = specs.map((s) => s.name);
   const outputs = callModel(model, names, inputs, calling, wanted).map(({ tensor }) => tensor);

@@ -1,5 +1,6 @@
-/** @file Image networks: torchvision's classifiers with its state-dict keys, U-Net. */
+/** @file Image networks: torchvision's classifiers with its state-dict keys, U-Net, detection. */
 export type { VisionModelOptions } from './blocks.ts';
+export * from './detection/index.ts';
 export { EfficientNet, type EfficientNetOptions, efficientnetB0 } from './efficientnet.ts';
 export { MobileNetV2, type MobileNetV2Options, mobilenetV2 } from './mobilenet-v2.ts';
 export { MobileNetV3, type MobileNetV3Options, mobilenetV3Large, mobilenetV3Small } from './mobilenet-v3.ts';
