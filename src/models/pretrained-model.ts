@@ -145,6 +145,9 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     await writeFileAtomic(path.join(folder, 'config.json'), `${JSON.stringify(config, null, 2)}\n`);
   }
 
+  /** Reads what a model's files hold besides weights and config.json. @internal */
+  async loadSettings(_files: ModelSource): Promise<void> {}
+
   /** Copies a checkpoint into this model; what it lacks gets new weights. @internal */
   async loadCheckpoint(
     entries: ReadonlyMap<string, { shape: readonly number[]; dtype?: string | undefined }>,
@@ -242,6 +245,7 @@ export async function loadPretrained<M extends PreTrainedModel>(
     source: files.name,
     ...options,
   });
+  await model.loadSettings(files);
   options.onLoad?.(report);
   return model;
 }

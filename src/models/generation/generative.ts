@@ -1,10 +1,15 @@
 /** @file Models that write: generate() and stream(), for decoders and encoder-decoders alike. */
+
+import { type ModelSource, readJson } from '../../hub/source.ts';
 import { ArgumentError } from '../../ir/errors.ts';
 import { fromData, Tensor } from '../../tensor/index.ts';
+import { writeFileAtomic } from '../../train/files.ts';
+import { nodeFiles } from '../../train/node-files.ts';
 import type { PretrainedConfig } from '../config.ts';
 import { PreTrainedModel } from '../pretrained-model.ts';
+import { generationConfig, generationDefaults } from './config.ts';
 import type { DecoderShape } from './memory.ts';
-import { type GenerationOptions, type GenerationPlan, planGeneration } from './options.ts';
+import { type GenerationOptions, type GenerationPlan, planGeneration, planLengths } from './options.ts';
 import { type Beginning, type DecodingRun, sampleTokens, searchBeams } from './search.ts';
 
 /** Prompts: int64 [batch, sequence], ids of one text, or of several, which may differ in length. */
@@ -28,6 +33,12 @@ export interface OpenRun extends DecodingRun {
 
 /** Base of models that generate text (transformers.GenerationMixin). */
 export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedConfig> extends PreTrainedModel<C> {
+  /**
+   * What generation_config.json says, with the file's names (`{ do_sample: true, top_p: 0.9 }`): defaults of `generate`.
+   * Undefined without that file; then entries of config.json of those names count, as in old files. May be replaced.
+   */
+  generationConfig: Readonly<Record<string, unknown>> | undefined;
+
   /** @internal */
   abstract get decoderShape(): DecoderShape;
 
@@ -91,10 +102,25 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
     }
   }
 
+  override async loadSettings(files: ModelSource): Promise<void> {
+    const file = 'generation_config.json';
+    if (!(await files.has(file))) return;
+    this.generationConfig = generationConfig(await readJson(files, file), `${files.name}/${file}`);
+  }
+
+  /** Writes config.json, model.safetensors and, where there is one, generation_config.json. @throws FileError. */
+  override async savePretrained(folder: string): Promise<void> {
+    await super.savePretrained(folder);
+    if (!this.generationConfig) return;
+    const path = nodeFiles().path.join(folder, 'generation_config.json');
+    await writeFileAtomic(path, `${JSON.stringify(this.generationConfig, null, 2)}\n`);
+  }
+
   async #prepare(prompts: Prompts, options: GenerationOptions): Promise<{ batch: PromptBatch; plan: GenerationPlan }> {
     const { vocabSize } = this.decoderShape;
-    const plan = planGeneration(options, this.config, vocabSize);
-    const batch = await this.#read(prompts, options.attentionMask, plan);
+    const defaults = generationDefaults(this.generationConfig ?? this.config);
+    const first = planGeneration(options, this.config, vocabSize, defaults);
+    const batch = await this.#read(prompts, options.attentionMask, first);
     if (!batch.ids.length) throw new ArgumentError('generate: expected at least one prompt, found none');
     batch.ids.forEach((row, i) => {
       if (!batch.mask[i].includes(1))
@@ -107,6 +133,7 @@ export abstract class GenerativeModel<C extends PretrainedConfig = PretrainedCon
       if (wrong !== undefined)
         throw new ArgumentError(`generate: prompt ${i} has token ${wrong}; the vocabulary has 0 to ${vocabSize - 1}`);
     });
+    const plan = { ...first, ...planLengths(options, defaults, this.beginnings(batch)[0].tokens.length) };
     this.checkRoom(batch, plan);
     return { batch, plan };
   }

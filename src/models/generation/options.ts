@@ -4,8 +4,9 @@ import { Random } from '../../ir/random.ts';
 import type { Tensor } from '../../tensor/index.ts';
 import { nextStream } from '../../tensor/random.ts';
 import type { PretrainedConfig } from '../config.ts';
+import type { GenerationDefaults } from './config.ts';
 
-/** How tokens are chosen; names, meaning and defaults of transformers.GenerationConfig. */
+/** How tokens are chosen; names, meaning and defaults of transformers.GenerationConfig. A model's own come before those. */
 export interface GenerationOptions {
   /** Tokens to append at most; default 20. */
   maxNewTokens?: number;
@@ -70,21 +71,50 @@ const isCount = (n: number, least: number) => Number.isSafeInteger(n) && n >= le
 const listOf = (ids: number | readonly number[] | null | undefined): readonly number[] =>
   ids == null ? [] : typeof ids === 'number' ? [ids] : ids;
 
-/** @throws ArgumentError naming the option, what was expected and what was found. */
-export function planGeneration(
+/**
+ * Tokens to append at most and at least. Defaults may count the prompt (`promptLength` tokens, padding included).
+ * @throws ArgumentError naming the option, what was expected and what was found.
+ */
+export function planLengths(
   options: GenerationOptions,
-  config: PretrainedConfig,
-  vocabSize: number,
-): GenerationPlan {
-  const { maxNewTokens = 20, minNewTokens = 0, temperature = 1, topK = 50, topP = 1 } = options;
-  const { repetitionPenalty = 1, numBeams = 1, lengthPenalty = 1, earlyStopping = false, stop, seed } = options;
+  defaults: GenerationDefaults,
+  promptLength: number,
+): Pick<GenerationPlan, 'maxNewTokens' | 'minNewTokens'> {
+  const { maxLength, minLength = 0 } = defaults;
+  const asked = options.maxNewTokens ?? defaults.maxNewTokens;
+  if (asked === undefined && maxLength !== undefined && maxLength <= promptLength)
+    throw new ArgumentError(
+      `generate: the model's generation_config.json allows ${maxLength} tokens in all, and the prompt has ${promptLength}; pass maxNewTokens`,
+    );
+  const maxNewTokens = asked ?? (maxLength === undefined ? 20 : maxLength - promptLength);
   check(isCount(maxNewTokens, 1), 'maxNewTokens', 'a whole number of at least 1', maxNewTokens);
+  const recommended = Math.min(maxNewTokens, defaults.minNewTokens ?? Math.max(0, minLength - promptLength));
+  const { minNewTokens = recommended } = options;
   check(
     isCount(minNewTokens, 0) && minNewTokens <= maxNewTokens,
     'minNewTokens',
     `a whole number from 0 to maxNewTokens (${maxNewTokens})`,
     minNewTokens,
   );
+  return { maxNewTokens, minNewTokens };
+}
+
+/** @throws ArgumentError naming the option, what was expected and what was found. */
+export function planGeneration(
+  options: GenerationOptions,
+  config: PretrainedConfig,
+  vocabSize: number,
+  defaults: GenerationDefaults = {},
+): GenerationPlan {
+  const asked = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const {
+    temperature = 1,
+    topK = 50,
+    topP = 1,
+    doSample = false,
+    ...rest
+  }: GenerationOptions = { ...defaults, ...asked };
+  const { repetitionPenalty = 1, numBeams = 1, lengthPenalty = 1, earlyStopping = false, stop, seed } = rest;
   check(temperature > 0 && Number.isFinite(temperature), 'temperature', 'above 0', temperature);
   check(isCount(topK, 0), 'topK', 'a whole number, 0 for all tokens', topK);
   check(topP > 0 && topP <= 1, 'topP', 'above 0 and at most 1', topP);
@@ -103,14 +133,15 @@ export function planGeneration(
   for (const id of listOf(options.eosTokenId)) given('eosTokenId', id);
   for (const id of listOf(options.padTokenId)) given('padTokenId', id);
   // A config may name tokens that a smaller vocabulary lacks, or -1 for none: those never come.
-  const eos = listOf(options.eosTokenId === undefined ? config.eosTokenId : options.eosTokenId).filter(isToken);
-  const [pad = eos[0]] = listOf(options.padTokenId === undefined ? config.padTokenId : options.padTokenId).filter(
-    isToken,
-  );
+  const eos = listOf(
+    options.eosTokenId === undefined ? (defaults.eosTokenId ?? config.eosTokenId) : options.eosTokenId,
+  ).filter(isToken);
+  const [pad = eos[0]] = listOf(
+    options.padTokenId === undefined ? (defaults.padTokenId ?? config.padTokenId) : options.padTokenId,
+  ).filter(isToken);
   return {
-    maxNewTokens,
-    minNewTokens,
-    doSample: options.doSample ?? false,
+    ...planLengths(options, defaults, 0),
+    doSample,
     temperature,
     topK,
     topP,
