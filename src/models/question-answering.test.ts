@@ -213,7 +213,7 @@ describe('QuestionAnswerer', () => {
     await expect(answerer.answer('', 'x')).rejects.toThrow('question 0: the question is empty');
   });
 
-  it('learns to answer, and its folder opens again with the same answers', { timeout: 60_000 }, async () => {
+  it('learns to answer, and its folder opens again with the same answers', { timeout: 120_000 }, async () => {
     const [places, times] = [
       ['paris', 'company', 'tower', 'metres'],
       ['18', '30', '330', '1889'],
