@@ -1,5 +1,5 @@
 /** @file FCOS (Tian et al. 2019): a single-stage detector without anchors on a ResNet with a feature pyramid. */
-import type { ExportOptions } from '../../../hub/onnx/index.ts';
+import type { ExampleInput, ExportOptions } from '../../../hub/onnx/index.ts';
 import { ArgumentError, ShapeError } from '../../../ir/errors.ts';
 import { formatShape } from '../../../ir/shape.ts';
 import * as F from '../../../nn/functional/index.ts';
@@ -216,6 +216,11 @@ export class FCOS extends Module {
     } finally {
       this.train(before);
     }
+  }
+
+  /** For an export without `inputs`: pictures of 256 x 256. */
+  exampleInputs(): ExampleInput[] {
+    return [['batch', this.backbone.conv1.inChannels, 256, 256]];
   }
 
   /** An exported file has `boxes` and `scores`, as `nonMaxSuppressionTail` wants them. */
