@@ -38,6 +38,19 @@ export {
   TextClassifier,
 } from './text-classification.ts';
 export {
+  type AggregationStrategy,
+  type ClassifyTokensOptions,
+  TokenClassifier,
+  type TokenLabel,
+} from './token-classification.ts';
+export {
+  type TokenizedSentence,
+  TokenizedWords,
+  type TokenizeWordsOptions,
+  tokenizeWords,
+  wordLoader,
+} from './token-classification-words.ts';
+export {
   type LengthStatistics,
   paddingShare,
   type TextBatch,
