@@ -1,0 +1,165 @@
+/** @file Pictures with boxes in Pascal VOC's layout, and the targets of a detector; a module for worker threads. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ArgumentError, assignTargets, type Box, cleanBoxes, FormatError, type NDArray, type Objects } from 'gradus';
+import { ArrayDataset, type Dataset, decodeImage, transforms } from 'gradus/data/node';
+
+/** Kinds of blood cells in BCCD. */
+export const classes = ['RBC', 'WBC', 'Platelets'];
+
+/** A picture with what is in it. */
+export interface Scene {
+  readonly name: string;
+  /** uint8 [3, height, width]. */
+  readonly image: NDArray;
+  /** Boxes in pixels of `image`, cleaned. */
+  readonly objects: Objects;
+}
+
+export interface Scenes {
+  readonly scenes: readonly Scene[];
+  /** Boxes that were cut at the border, and those that were left out (no area, outside). */
+  readonly clipped: number;
+  readonly dropped: number;
+}
+
+export interface VocOptions {
+  /** Folder with JPEGImages, Annotations and ImageSets/Main. */
+  readonly source: string;
+  readonly part: 'train' | 'val' | 'test';
+  /** Height and width that all pictures are brought to. */
+  readonly size: readonly [height: number, width: number];
+  readonly limit?: number | undefined;
+}
+
+/** The text of the first element of a name; '' where there is none. VOC's files have neither attributes nor nesting of a name. */
+const textOf = (xml: string, name: string) => new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1].trim() ?? '';
+
+/**
+ * Size and objects of an annotation, with the corners as they are written.
+ * @throws FormatError for a size or a box that is no number, and for an unknown class.
+ */
+export function parseAnnotation(xml: string, name: string): { width: number; height: number; objects: Objects } {
+  const number = (part: string, field: string) => {
+    const text = textOf(part, field);
+    if (text === '' || !Number.isFinite(Number(text)))
+      throw new FormatError(`${name}: <${field}> is '${text}', expected a number`);
+    return Number(text);
+  };
+  const [width, height] = [number(xml, 'width'), number(xml, 'height')];
+  if (!(width > 0 && height > 0)) throw new FormatError(`${name}: the picture's size is ${width} x ${height}`);
+  const boxes: Box[] = [];
+  const labels: number[] = [];
+  for (const part of xml.split('<object>').slice(1)) {
+    const label = classes.indexOf(textOf(part, 'name'));
+    if (label < 0)
+      throw new FormatError(`${name}: unknown class '${textOf(part, 'name')}'; known: ${classes.join(', ')}`);
+    const [x1, y1, x2, y2] = ['xmin', 'ymin', 'xmax', 'ymax'].map((field) => number(part, field));
+    boxes.push([x1, y1, x2, y2]);
+    labels.push(label);
+  }
+  return { width, height, objects: { boxes, labels } };
+}
+
+/** The pictures of one part, decoded and brought to one size. @throws naming the file that is missing or cannot be read. */
+export async function readVoc({ source, part, size, limit }: VocOptions): Promise<Scenes> {
+  const list = join(source, 'ImageSets', 'Main', `${part}.txt`);
+  const names = (await readFile(list, 'utf8')).split(/\s+/).filter(Boolean).slice(0, limit);
+  if (!names.length) throw new ArgumentError(`${list} names no picture`);
+  const [height, width] = size;
+  let [clipped, dropped] = [0, 0];
+  const scenes: Scene[] = [];
+  for (const name of names) {
+    const path = join(source, 'Annotations', `${name}.xml`);
+    const found = parseAnnotation(await readFile(path, 'utf8'), path);
+    const cleaned = cleanBoxes(found.objects, found.width, found.height);
+    clipped += cleaned.clipped;
+    dropped += cleaned.dropped;
+    const file = join(source, 'JPEGImages', `${name}.jpg`);
+    const whole = await decodeImage(await readFile(file), { name: file });
+    const [across, down] = [width / found.width, height / found.height];
+    scenes.push({
+      name,
+      image: planar(transforms.resizeImage(whole, size, { layout: 'hwc' })),
+      objects: {
+        boxes: cleaned.boxes.map(([x1, y1, x2, y2]): Box => [x1 * across, y1 * down, x2 * across, y2 * down]),
+        labels: cleaned.labels,
+      },
+    });
+  }
+  return { scenes, clipped, dropped };
+}
+
+/** [H, W, 3] to [3, H, W]. */
+function planar({ data, shape: [height, width] }: NDArray): NDArray {
+  const pixels = height * width;
+  const out = new Uint8Array(3 * pixels);
+  for (let p = 0; p < pixels; p++) for (let c = 0; c < 3; c++) out[c * pixels + p] = data[3 * p + c];
+  return { data: out, shape: [3, height, width], dtype: 'uint8' };
+}
+
+const flips = { across: transforms.horizontalFlip, down: transforms.verticalFlip };
+
+/** The same scene from left to right, or from top to bottom. */
+export function mirrored({ name, image, objects }: Scene, direction: keyof typeof flips): Scene {
+  const [, height, width] = image.shape;
+  const turned = objects.boxes.map(
+    ([x1, y1, x2, y2]): Box =>
+      direction === 'across' ? [width - x2, y1, width - x1, y2] : [x1, height - y2, x2, height - y1],
+  );
+  return { name, image: flips[direction](image, { layout: 'chw' }), objects: { ...objects, boxes: turned } };
+}
+
+/** A part of a scene, from (left, top) on and `scale` times the size of the whole, enlarged to it. */
+export function zoomed({ name, image, objects }: Scene, scale: number, left: number, top: number): Scene {
+  const [, height, width] = image.shape;
+  const [rows, columns] = [Math.round(height * scale), Math.round(width * scale)];
+  const part = transforms.crop(image, top, left, rows, columns, { layout: 'chw' });
+  const [across, down] = [width / columns, height / rows];
+  const moved = objects.boxes.map(
+    ([x1, y1, x2, y2]): Box => [(x1 - left) * across, (y1 - top) * down, (x2 - left) * across, (y2 - top) * down],
+  );
+  const cut = cleanBoxes({ ...objects, boxes: moved }, width, height);
+  // Of an object that is mostly outside nobody could tell what it is.
+  const area = ([x1, y1, x2, y2]: Box) => (x2 - x1) * (y2 - y1);
+  const inside = cleanBoxes({ boxes: moved, labels: moved.map((_, i) => i) }, width, height).labels;
+  const kept = cut.boxes.flatMap((box, i) => (area(box) >= 0.4 * area(moved[inside[i]]) ? [i] : []));
+  return {
+    name,
+    image: transforms.resizeImage(part, [height, width], { layout: 'chw', antialias: false }),
+    objects: { boxes: kept.map((i) => cut.boxes[i]), labels: kept.map((i) => cut.labels[i]) },
+  };
+}
+
+const toFloat = transforms.toFloat({ layout: 'chw' });
+
+export interface Sample {
+  /** [3, height, width], 0 to 1. */
+  readonly x: NDArray;
+  readonly labels: NDArray;
+  readonly boxes: NDArray;
+  readonly centerness: NDArray;
+}
+
+const jitter = transforms.colorJitter({ brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.03, layout: 'chw' });
+
+/** Samples with targets; mirrored, zoomed and tinted at random if wanted. Workers build their own copy by this. */
+export default async function samples({ augment, ...options }: VocOptions & { augment: boolean }) {
+  const { scenes } = await readVoc(options);
+  const data: Dataset<Scene> = new ArrayDataset(scenes);
+  return data.map((whole, random): Sample => {
+    let scene = whole;
+    const [, height, width] = whole.image.shape;
+    if (augment) {
+      if (random.bernoulli(0.5)) scene = mirrored(scene, 'across');
+      if (random.bernoulli(0.5)) scene = mirrored(scene, 'down');
+      if (random.bernoulli(0.5)) {
+        const scale = random.uniform(0.6, 1);
+        const from = (size: number) => Math.floor(random.uniform(0, 1) * (size - Math.round(size * scale) + 1));
+        scene = zoomed(scene, scale, from(width), from(height));
+      }
+    }
+    const image = augment ? jitter(scene.image, random) : scene.image;
+    return { x: toFloat(image), ...assignTargets(scene.objects, height, width) };
+  });
+}
