@@ -1,5 +1,5 @@
 /** @file Finding added tokens such as [MASK] in a text (tokenizers/src/tokenizer/added_vocabulary.rs). */
-import { Trie } from './trie.ts';
+import { escaped } from './adjust.ts';
 import type { AddedToken } from './vocabulary.ts';
 
 /** A stretch of a text: an added token, or what lies between two. */
@@ -16,37 +16,25 @@ const space = /\p{White_Space}/u;
 const wordAtEnd = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]$/u;
 const wordAtStart = /^[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d]/u;
 
-/** @param content how the text shows a token: normalised or not. */
+/**
+ * The library's own splitter takes no account of whole words, and loses the white space that a token takes in.
+ * @param content how the text shows a token: normalised or not.
+ */
 export function splitterOf(tokens: readonly AddedToken[], content: (token: AddedToken) => string): Splitter {
-  const trie = new Trie();
-  const firsts = new Set<number>();
-  tokens.forEach((token, i) => {
-    const text = content(token);
-    if (text === '') return;
-    trie.add(text, i);
-    firsts.add(text.charCodeAt(0));
-  });
-  if (firsts.size === 0) return (text) => (text === '' ? [] : [{ start: 0, end: text.length }]);
-  const longest = (text: string, at: number): [end: number, token: AddedToken] | undefined => {
-    let found: [number, AddedToken] | undefined;
-    for (let node = 0, i = at; i < text.length; ) {
-      node = trie.next(node, text.charCodeAt(i++));
-      if (node < 0) break;
-      const value = trie.value(node);
-      if (value >= 0) found = [i, tokens[value]];
-    }
-    return found;
-  };
+  const byText = new Map(tokens.map((token) => [content(token), token]));
+  byText.delete('');
+  if (byText.size === 0) return (text) => (text === '' ? [] : [{ start: 0, end: text.length }]);
+  const longestFirst = [...byText.keys()].sort((a, b) => b.length - a.length);
+  const firsts = new Set(longestFirst.map((text) => `\\u{${text.codePointAt(0)?.toString(16)}}`));
+  const pattern = new RegExp(`(?=[${[...firsts].join('')}])(?:${longestFirst.map(escaped).join('|')})`, 'gu');
   return (text) => {
     const stretches: Stretch[] = [];
     let done = 0;
-    for (let i = 0; i < text.length; i++) {
-      if (i < done || !firsts.has(text.charCodeAt(i))) continue;
-      const match = longest(text, i);
-      if (!match) continue;
-      let [end, token] = match;
-      let start = i;
-      i = end - 1;
+    for (const { 0: found, index } of text.matchAll(pattern)) {
+      const token = byText.get(found);
+      if (!token || index < done) continue;
+      let start = index;
+      let end = index + found.length;
       if (
         token.singleWord &&
         (wordAtEnd.test(text.slice(0, start).slice(-2)) || wordAtStart.test(text.slice(end, end + 2)))

@@ -1,66 +1,148 @@
-/** @file Texts to token ids with positions: added tokens, normaliser, pre-tokeniser, model, as tokenizers runs them. */
+/** @file Texts to token ids: added tokens, then the library's normaliser, pre-tokeniser and model, in parts. */
+import { FormatError } from '../../ir/errors.ts';
 import { type Splitter, splitterOf } from './added-tokens.ts';
+import { alignNormalized } from './align-normalized.ts';
+import { WordFinder } from './align-tokens.ts';
 import { Aligned } from './aligned.ts';
-import type { Json } from './json.ts';
-import { modelOf, type WordModel } from './model.ts';
-import { type Normalizer, normalizerOf } from './normalizers.ts';
-import { type PreTokenizer, preTokenizerOf } from './pre-tokenizers.ts';
-import type { TokenEngine, TokenSequence } from './types.ts';
+import type { Library } from './library-engine.ts';
+import type { TokenSequence } from './types.ts';
 import type { TokenTable } from './vocabulary.ts';
 
 /** Parts of this many units keep the memory for a long text small. */
 const partLength = 65_536;
-
 /** A place where words certainly end: before a single space between two letters. */
 const seam = /(?<=[a-zA-Z]) (?=[a-zA-Z])/g;
-
-/** @throws UnsupportedError for a tokenizer.json with parts that Gradus does not know, FormatError for a broken one. */
-export function pipelineEngine(tokenizer: Readonly<Record<string, Json>>, table: TokenTable): TokenEngine {
-  const normalize = normalizerOf(tokenizer.normalizer);
-  const preTokenizer = preTokenizerOf(tokenizer.pre_tokenizer);
-  const model = modelOf(tokenizer.model, table, preTokenizer.byteLevel);
-  const isNormalized = (normalized: boolean) => table.added.filter((t) => t.normalized === normalized);
-  const original = splitterOf(isNormalized(false), (t) => t.content);
-  const changed = splitterOf(isNormalized(true), (t) => normalize?.(new Aligned(t.content), true).text ?? t.content);
-  const run = new Pipeline(normalize, preTokenizer, model, changed);
-  return {
-    hasOffsets: true,
-    encode(text, limit = Number.POSITIVE_INFINITY) {
-      const found: TokenSequence = { text, ids: [], starts: [], ends: [] };
-      for (const part of stretches(text, original, preTokenizer.splitsAtSpaces, limit)) {
-        if (found.ids.length >= limit) break;
-        if (part.id === undefined)
-          run.encode(new Aligned(text.slice(part.start, part.end), part.start), part.first, found);
-        else push(found, part.id, part.start, part.end);
-      }
-      return found;
-    },
-  };
-}
+/** Longer parts of a text are not copies: as keys they would keep the whole text in memory. */
+const maxKey = 12;
+const maxEntries = 100_000;
 
 interface Part {
   readonly start: number;
   readonly end: number;
   /** Of an added token. */
   readonly id?: number;
-  /** Whether it begins a stretch between added tokens. */
-  readonly first: boolean;
 }
 
-function* stretches(text: string, split: Splitter, cuts: boolean, limit: number): Generator<Part> {
-  const size = Math.min(partLength, Math.max(256, limit * 8));
-  for (const { start, end, token } of split(text)) {
-    if (token || !cuts || end - start <= size * 2) {
-      yield { start, end, id: token?.id, first: true };
-      continue;
+interface Word {
+  readonly tokens: readonly string[];
+  readonly ids: readonly number[];
+}
+
+/** Encodes texts, one at a time. */
+export class Pipeline {
+  readonly #library: Library;
+  /** Added tokens that are looked for in the text as it is, and in the normalised one. */
+  readonly #original: Splitter;
+  readonly #changed: Splitter;
+  /** Most words of a language come again and again. */
+  readonly #words = new Map<string, Word>();
+
+  constructor(library: Library, table: TokenTable) {
+    this.#library = library;
+    const isNormalized = (normalized: boolean) => table.added.filter((t) => t.normalized === normalized);
+    const { normalizer } = library.tokenizer;
+    this.#original = splitterOf(isNormalized(false), (t) => t.content);
+    this.#changed = splitterOf(isNormalized(true), (t) => normalizer?.normalize(t.content) ?? t.content);
+  }
+
+  /**
+   * Tokens of a text, at least the first `limit` of them where there are as many.
+   * @param places whether to look for their places in the text.
+   */
+  encode(text: string, places: boolean, limit = Number.POSITIVE_INFINITY): TokenSequence {
+    const found: TokenSequence = { text, ids: [], starts: [], ends: [] };
+    for (const part of this.#parts(text, limit)) {
+      if (found.ids.length >= limit) break;
+      if (part.id === undefined) this.#stretch(part, places, limit, found);
+      else push(found, part.id, part.start, part.end);
     }
-    for (let at = start; at < end; ) {
-      seam.lastIndex = at + size;
-      const next = seam.exec(text);
-      const stop = next && next.index < end ? next.index : end;
-      yield { start: at, end: stop, first: at === start };
-      at = stop;
+    return found;
+  }
+
+  /** The words that the library splits a text without added tokens into. */
+  words(text: string): string[] {
+    const { normalizer } = this.#library.tokenizer;
+    const normalized = normalizer?.normalize(text) ?? text;
+    return normalized === '' ? [] : this.#split(normalized, true);
+  }
+
+  #split(text: string, first: boolean): string[] {
+    const { pre_tokenizer: splitter } = this.#library.tokenizer;
+    return splitter?.pre_tokenize(text, { section_index: first ? 0 : 1 }) ?? [text];
+  }
+
+  *#parts(text: string, limit: number): Generator<Part> {
+    const size = Math.min(partLength, Math.max(256, limit * 8));
+    for (const { start, end, token } of this.#original(text)) {
+      if (token || !this.#library.cutsAtSpaces || end - start <= size * 2) {
+        yield { start, end, id: token?.id };
+        continue;
+      }
+      for (let at = start; at < end; ) {
+        seam.lastIndex = at + size;
+        const next = seam.exec(text);
+        const stop = next && next.index < end ? next.index : end;
+        yield { start: at, end: stop };
+        at = stop;
+      }
     }
+  }
+
+  /** Adds the tokens of what lies between added tokens. */
+  #stretch({ start, end }: Part, places: boolean, limit: number, found: TokenSequence): void {
+    const { tokenizer, spelling } = this.#library;
+    const source = found.text.slice(start, end);
+    const piece = places ? alignNormalized(tokenizer.normalizer, new Aligned(source, start)) : undefined;
+    const text = piece?.text ?? tokenizer.normalizer?.normalize(source) ?? source;
+    for (const part of this.#changed(text)) {
+      if (part.token) {
+        push(found, part.token.id, piece?.start(part.start) ?? 0, piece?.end(part.end - 1) ?? 0);
+        continue;
+      }
+      const words = this.#split(text.slice(part.start, part.end), start === 0 && part.start === 0);
+      const finder = piece && new WordFinder(piece.slice(part.start, part.end), spelling);
+      for (const word of words) {
+        if (found.ids.length >= limit) return;
+        const { ids, tokens } = this.#word(word);
+        for (const id of ids) found.ids.push(id);
+        finder?.next(word, tokens).forEach((at, i) => void (i % 2 === 0 ? found.starts : found.ends).push(at));
+      }
+    }
+  }
+
+  #word(word: string): Word {
+    const known = this.#words.get(word);
+    if (known) return known;
+    const tokens = this.#tokens(word);
+    const made = { tokens, ids: tokens.map((token) => this.#idOf(token)) };
+    if (word.length <= maxKey) {
+      if (this.#words.size >= maxEntries) this.#words.clear();
+      this.#words.set(word, made);
+    }
+    return made;
+  }
+
+  #tokens(word: string): string[] {
+    const { tokenizer, byteFallback } = this.#library;
+    const { model } = tokenizer;
+    // Word by word, as unknown characters of two words are not to become one token.
+    const tokens: string[] = word === '' ? [] : model([word]);
+    if (!byteFallback) return tokens;
+    return tokens.flatMap((token) => {
+      if (model.tokens_to_ids.has(token)) return token;
+      const bytes = Array.from(
+        new TextEncoder().encode(token),
+        (byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
+      );
+      return bytes.every((byte) => model.tokens_to_ids.has(byte)) ? bytes : token;
+    });
+  }
+
+  #idOf(token: string): number {
+    const { tokens_to_ids: ids, unk_token_id: unknown } = this.#library.tokenizer.model;
+    const id = ids.get(token) ?? unknown;
+    if (typeof id === 'number') return id;
+    throw new FormatError('tokenizer: model.unk_id is missing, and a text has unknown characters');
   }
 }
 
@@ -68,37 +150,4 @@ function push({ ids, starts, ends }: TokenSequence, id: number, start: number, e
   ids.push(id);
   starts.push(start);
   ends.push(end);
-}
-
-class Pipeline {
-  readonly #normalize: Normalizer | undefined;
-  readonly #preTokenizer: PreTokenizer;
-  readonly #model: WordModel;
-  readonly #split: Splitter;
-
-  constructor(normalize: Normalizer | undefined, preTokenizer: PreTokenizer, model: WordModel, split: Splitter) {
-    this.#normalize = normalize;
-    this.#preTokenizer = preTokenizer;
-    this.#model = model;
-    this.#split = split;
-  }
-
-  /** Adds the tokens of a stretch between added tokens. */
-  encode(piece: Aligned, first: boolean, found: TokenSequence): void {
-    const normalized = this.#normalize?.(piece, first) ?? piece;
-    for (const { start, end, token } of this.#split(normalized.text)) {
-      if (token) push(found, token.id, normalized.start(start), normalized.end(end - 1));
-      else {
-        const part = start === 0 && end === normalized.text.length ? normalized : normalized.slice(start, end);
-        for (const word of this.#preTokenizer.split(part, part.start(0) === 0)) this.#word(word, found);
-      }
-    }
-  }
-
-  #word(word: Aligned, found: TokenSequence): void {
-    if (word.text === '') return;
-    const tokens = this.#model(word.text);
-    for (let i = 0; i < tokens.length; i += 3)
-      push(found, tokens[i], word.start(tokens[i + 1]), word.end(tokens[i + 2] - 1));
-  }
 }

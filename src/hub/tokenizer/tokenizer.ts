@@ -1,22 +1,15 @@
 /** @file Tokenizer: texts to token ids and back, as transformers' fast tokenizers do. */
-import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
+import { ArgumentError } from '../../ir/errors.ts';
 import { addedCount, assemble } from './assemble.ts';
 import { allFiles, type TokenizerFiles, writeFiles } from './files.ts';
 import type { Json } from './json.ts';
-import { type Library, libraryEngine, openDecoder, openLibrary } from './library-engine.ts';
+import { type Library, openLibrary } from './library-engine.ts';
 import { paddedLength, padEncoding, stackEncodings } from './pad.ts';
-import { pipelineEngine } from './pipeline.ts';
+import { Pipeline } from './pipeline.ts';
 import { type SpecialTokens, specialTokens } from './special-tokens.ts';
 import { type Template, templateOf } from './template.ts';
 import { trimSpaces } from './trim-offsets.ts';
-import type {
-  BatchEncoding,
-  EncodeOptions,
-  Encoding,
-  TokenEngine,
-  TokenSequence,
-  WindowedBatchEncoding,
-} from './types.ts';
+import type { BatchEncoding, EncodeOptions, Encoding, TokenSequence, WindowedBatchEncoding } from './types.ts';
 import { TokenTable } from './vocabulary.ts';
 
 /** What may differ from the tokenizer's files. */
@@ -59,9 +52,9 @@ export class Tokenizer {
   readonly #changes: Record<string, Json>;
   readonly #table: TokenTable;
   readonly #template: Template;
-  readonly #engine: TokenEngine;
+  readonly #library: Library;
+  readonly #pipeline: Pipeline;
   readonly #trim: ReturnType<typeof trimSpaces> | undefined;
-  #decoder: Library | undefined;
 
   /** Use `AutoTokenizer.fromPretrained`. @internal */
   constructor(files: TokenizerFiles, options: TokenizerOptions = {}) {
@@ -78,7 +71,8 @@ export class Tokenizer {
     this.truncationSide = side(options.truncationSide ?? config.truncation_side);
     this.modelInputNames = inputNames(config, this.#template);
     this.#changes = changesOf(options);
-    this.#engine = this.#openEngine();
+    this.#library = openLibrary(tokenizer, config, this.#table);
+    this.#pipeline = new Pipeline(this.#library, this.#table);
     const { trimOffsets, addPrefixSpace } = this.#template;
     this.#trim = trimOffsets ? trimSpaces(this.#table, addPrefixSpace) : undefined;
   }
@@ -204,7 +198,7 @@ export class Tokenizer {
     const known = Array.from(ids, Number);
     this.convertIdsToTokens(known);
     if (known.length === 0) return '';
-    return this.#getDecoder().decode(known, {
+    return this.#library.tokenizer.decode(known, {
       skip_special_tokens: options.skipSpecialTokens ?? false,
       clean_up_tokenization_spaces:
         options.cleanUpTokenizationSpaces ?? this.#files.config.clean_up_tokenization_spaces === true,
@@ -254,29 +248,14 @@ export class Tokenizer {
     return allFiles(this.#files, this.#changes);
   }
 
-  #getDecoder(): Library {
-    this.#decoder ??= openDecoder(this.#files.tokenizer, this.#files.config, this.#table.ids);
-    return this.#decoder;
-  }
-
-  /** Our own pipeline; for parts that it does not know, the library, which gives no positions. */
-  #openEngine(): TokenEngine {
-    try {
-      return pipelineEngine(this.#files.tokenizer, this.#table);
-    } catch (error) {
-      if (!(error instanceof UnsupportedError)) throw error;
-      return libraryEngine(openLibrary(this.#files.tokenizer, this.#files.config));
-    }
-  }
-
   #idOf(token: string | undefined): number | undefined {
     return token === undefined ? undefined : this.#table.ids.get(token);
   }
 
-  #tokens(text: unknown, limit: number | undefined): TokenSequence {
+  #tokens(text: unknown, places: boolean, limit: number | undefined): TokenSequence {
     if (typeof text !== 'string') throw new ArgumentError(`tokenizer: expected a text, found ${kindOf(text)}`);
     // Only what a UTF-8 text can hold: Python's tokenizers never see anything else.
-    return this.#engine.encode(text.replace(/\p{Surrogate}/gu, '\ufffd'), limit);
+    return this.#pipeline.encode(text.replace(/\p{Surrogate}/gu, '\ufffd'), places, limit);
   }
 
   #encode(text: string, textPair: string | undefined, options: Omit<EncodeOptions, 'textPair'>): Encoding {
@@ -289,8 +268,6 @@ export class Tokenizer {
       returnOverflowingTokens: overflowing = false,
       returnOffsetsMapping: offsets = false,
     } = options;
-    if (offsets && !this.#engine.hasOffsets)
-      throw new ArgumentError(`tokenizer: this kind of tokenizer (${this.#files.name}) gives no offsets`);
     for (const [name, value] of [
       ['maxLength', maxLength ?? 0],
       ['stride', stride],
@@ -304,11 +281,14 @@ export class Tokenizer {
     if (length !== undefined && length < added)
       throw new ArgumentError(`tokenizer: maxLength ${length} has no room for the ${added} special tokens`);
     const strategy = typeof truncation === 'string' ? truncation : 'longestFirst';
-    // What is certain to be cut off need not be split into tokens.
-    const limit = length !== undefined && !overflowing && this.truncationSide === 'right' ? length : undefined;
+    // What is certain to be cut off need not be split into tokens; of a pair the longer text loses more, so both count.
+    const counts =
+      overflowing || this.truncationSide === 'left' || (textPair !== undefined && strategy === 'longestFirst');
+    const limit = counts ? undefined : length;
     const limitOf = (cut: boolean) => (cut ? limit : undefined);
-    const first = this.#tokens(text, limitOf(strategy !== 'onlySecond'));
-    const second = textPair === undefined ? undefined : this.#tokens(textPair, limitOf(strategy !== 'onlyFirst'));
+    const first = this.#tokens(text, offsets, limitOf(strategy !== 'onlySecond'));
+    const second =
+      textPair === undefined ? undefined : this.#tokens(textPair, offsets, limitOf(strategy !== 'onlyFirst'));
     return assemble(second ? [first, second] : [first], {
       template: this.#template,
       addSpecialTokens,

@@ -1,13 +1,12 @@
 /** @file Training a vocabulary on a corpus: WordPiece as BERT's, byte-level BPE as GPT-2's. */
 import { ArgumentError } from '../../ir/errors.ts';
-import { Aligned } from './aligned.ts';
-import { byteChars } from './bytes.ts';
 import { tokenizerFiles } from './files.ts';
 import type { Json } from './json.ts';
-import { normalizerOf } from './normalizers.ts';
-import { preTokenizerOf } from './pre-tokenizers.ts';
+import { byteChars, openLibrary } from './library-engine.ts';
+import { Pipeline } from './pipeline.ts';
 import { Tokenizer } from './tokenizer.ts';
 import { learnMerges, type MergeCorpus } from './train-merges.ts';
+import { TokenTable } from './vocabulary.ts';
 import { bertTokenizer } from './wordpiece-vocab.ts';
 
 export interface TrainTokenizerOptions {
@@ -129,16 +128,15 @@ async function countWords(
   corpus: Iterable<string> | AsyncIterable<string>,
   tokenizer: Record<string, Json>,
 ): Promise<Map<string, number>> {
-  const normalize = normalizerOf(tokenizer.normalizer);
-  const { split } = preTokenizerOf(tokenizer.pre_tokenizer);
+  const table = new TokenTable(tokenizer);
+  const pipeline = new Pipeline(openLibrary(tokenizer, {}, table), table);
   const counts = new Map<string, number>();
   let index = 0;
   for await (const text of corpus) {
     if (typeof text !== 'string')
       throw new ArgumentError(`trainTokenizer: item ${index} of the corpus is no string, but ${typeof text}`);
-    const piece = new Aligned(text.replace(/\p{Surrogate}/gu, '\ufffd'));
-    for (const word of split(normalize?.(piece, true) ?? piece, true))
-      if (word.text !== '') counts.set(word.text, (counts.get(word.text) ?? 0) + 1);
+    for (const word of pipeline.words(text.replace(/\p{Surrogate}/gu, '\ufffd')))
+      counts.set(word, (counts.get(word) ?? 0) + 1);
     index++;
   }
   return counts;
@@ -147,9 +145,7 @@ async function countWords(
 function bytesOf(counts: ReadonlyMap<string, number>, special: readonly string[]): MergeCorpus {
   const tokens = [...special, ...[...byteChars].sort()];
   const ids = new Map(tokens.map((token, id) => [token, id]));
-  const encoder = new TextEncoder();
-  const byteIds = byteChars.map((char) => ids.get(char) ?? 0);
-  const words = Array.from(counts.keys(), (word) => Array.from(encoder.encode(word), (byte) => byteIds[byte]));
+  const words = Array.from(counts.keys(), (word) => Array.from(word, (byte) => ids.get(byte) ?? 0));
   return { words, counts: [...counts.values()], tokens };
 }
 

@@ -70,15 +70,7 @@ export interface WindowedBatchEncoding extends BatchEncoding {
 export interface TokenSequence {
   readonly text: string;
   readonly ids: number[];
-  /** UTF-16 positions in the text; empty where the engine knows none. */
+  /** UTF-16 positions in the text; only where they were asked for. */
   readonly starts: number[];
   readonly ends: number[];
-}
-
-/** What splits a text into tokens. */
-export interface TokenEngine {
-  /** Whether it gives positions. */
-  readonly hasOffsets: boolean;
-  /** Tokens of one text, at least the first `limit` of them where there are as many. */
-  encode(text: string, limit?: number): TokenSequence;
 }
