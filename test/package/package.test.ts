@@ -67,8 +67,8 @@ describe('the packed package', () => {
     await mkdir(modules);
     await rename(join(folder, 'package'), join(modules, 'gradus'));
     // What npm would install beside it is already there.
+    // A consumer need not have the types of Node.
     for (const name of await readdir(join(root, 'node_modules')))
-      // A consumer need not have the types of Node.
       if (name !== 'gradus' && name !== '@types' && !name.startsWith('.'))
         await symlink(join(root, 'node_modules', name), join(modules, name));
     await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'consumer', type: 'module' }));
