@@ -16,13 +16,6 @@ export interface Scene {
   readonly objects: Objects;
 }
 
-export interface Scenes {
-  readonly scenes: readonly Scene[];
-  /** Boxes that were cut at the border, and those that were left out (no area, outside). */
-  readonly clipped: number;
-  readonly dropped: number;
-}
-
 export interface VocOptions {
   /** Folder with JPEGImages, Annotations and ImageSets/Main. */
   readonly source: string;
@@ -61,33 +54,37 @@ export function parseAnnotation(xml: string, name: string): { width: number; hei
   return { width, height, objects: { boxes, labels } };
 }
 
-/** The pictures of one part, decoded and brought to one size. @throws naming the file that is missing or cannot be read. */
-export async function readVoc({ source, part, size, limit }: VocOptions): Promise<Scenes> {
+/** The annotations of one part by the names of its pictures, cleaned. @throws naming the file that cannot be read. */
+export async function readAnnotations({ source, part, limit }: Omit<VocOptions, 'size'>) {
   const list = join(source, 'ImageSets', 'Main', `${part}.txt`);
   const names = (await readFile(list, 'utf8')).split(/\s+/).filter(Boolean).slice(0, limit);
   if (!names.length) throw new ArgumentError(`${list} names no picture`);
-  const [height, width] = size;
-  let [clipped, dropped] = [0, 0];
+  return await Promise.all(
+    names.map(async (name) => {
+      const path = join(source, 'Annotations', `${name}.xml`);
+      const { width, height, objects } = parseAnnotation(await readFile(path, 'utf8'), path);
+      return { name, width, height, objects: cleanBoxes(objects, width, height) };
+    }),
+  );
+}
+
+/** The pictures of one part, decoded and brought to one size. @throws naming the file that is missing or cannot be read. */
+export async function readVoc({ size, ...options }: VocOptions): Promise<Scene[]> {
   const scenes: Scene[] = [];
-  for (const name of names) {
-    const path = join(source, 'Annotations', `${name}.xml`);
-    const found = parseAnnotation(await readFile(path, 'utf8'), path);
-    const cleaned = cleanBoxes(found.objects, found.width, found.height);
-    clipped += cleaned.clipped;
-    dropped += cleaned.dropped;
-    const file = join(source, 'JPEGImages', `${name}.jpg`);
+  for (const { name, width, height, objects } of await readAnnotations(options)) {
+    const file = join(options.source, 'JPEGImages', `${name}.jpg`);
     const whole = await decodeImage(await readFile(file), { name: file });
-    const [across, down] = [width / found.width, height / found.height];
+    const [across, down] = [size[1] / width, size[0] / height];
     scenes.push({
       name,
       image: planar(transforms.resizeImage(whole, size, { layout: 'hwc' })),
       objects: {
-        boxes: cleaned.boxes.map(([x1, y1, x2, y2]): Box => [x1 * across, y1 * down, x2 * across, y2 * down]),
-        labels: cleaned.labels,
+        boxes: objects.boxes.map(([x1, y1, x2, y2]): Box => [x1 * across, y1 * down, x2 * across, y2 * down]),
+        labels: objects.labels,
       },
     });
   }
-  return { scenes, clipped, dropped };
+  return scenes;
 }
 
 /** [H, W, 3] to [3, H, W]. */
@@ -145,8 +142,7 @@ const jitter = transforms.colorJitter({ brightness: 0.2, contrast: 0.2, saturati
 
 /** Samples with targets; mirrored, zoomed and tinted at random if wanted. Workers build their own copy by this. */
 export default async function samples({ augment, ...options }: VocOptions & { augment: boolean }) {
-  const { scenes } = await readVoc(options);
-  const data: Dataset<Scene> = new ArrayDataset(scenes);
+  const data: Dataset<Scene> = new ArrayDataset(await readVoc(options));
   return data.map((whole, random): Sample => {
     let scene = whole;
     const [, height, width] = whole.image.shape;

@@ -69,7 +69,7 @@ it('finds drawn cells after a short run', { timeout: 180_000 }, async () => {
   const out = join(folder, 'run');
   const size = '--epochs 25 --width 8 --head 16 --batch 6 --height 96 --lr 0.01'.split(' ');
   const stdout = await runRecipe('detection/main.ts', ['--data', join(folder, 'bccd'), '--out', out, ...size]);
-  expect(stdout).toContain('test: 18 boxes, 1 left out, 0 cut at the border');
+  expect(stdout).toContain('test: 6 pictures, 18 boxes; 1 left out, 0 cut at the border');
   expect(Number(/mAP@0.5 ([\d.]+)/.exec(stdout)?.[1])).toBeGreaterThan(0.5);
   expect(await readFile(join(out, 'report.svg'), 'utf8')).toContain('found, score from 0.3');
 });
@@ -78,7 +78,7 @@ describe('data', () => {
   const options = { part: 'train', size: [48, 64] } as const;
 
   it('scales boxes with the picture; a picture may have none', async () => {
-    const { scenes } = await readVoc({ ...options, source: join(folder, 'bccd'), limit: 2 });
+    const scenes = await readVoc({ ...options, source: join(folder, 'bccd'), limit: 2 });
     expect(scenes[0].objects.boxes).toEqual([]);
     expect(scenes[1].image.shape).toEqual([3, 48, 64]);
     const text = await readFile(join(folder, 'bccd', 'Annotations', 'train_1.xml'), 'utf8');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   ArgumentError,
+  type CleanedObjects,
   DataLoader,
   type Detections,
   exportOnnx,
@@ -21,7 +22,7 @@ import {
   toTensor,
 } from 'gradus';
 import { moduleDataset } from 'gradus/data/node';
-import { classes, readVoc, type Sample, type Scene, type VocOptions } from './data.ts';
+import { classes, readAnnotations, readVoc, type Sample, type Scene, type VocOptions } from './data.ts';
 import { drawReport } from './picture.ts';
 
 const { values: given } = parseArgs({
@@ -59,6 +60,14 @@ const [train, validation] = await Promise.all([
   moduleDataset<Sample>(module, options('val', false)),
 ]);
 
+for (const part of ['train', 'val', 'test'] as const) {
+  const pictures = await readAnnotations({ source, part, limit });
+  const sum = (count: (objects: CleanedObjects) => number) => pictures.reduce((n, p) => n + count(p.objects), 0);
+  console.log(
+    `${part}: ${pictures.length} pictures, ${sum((o) => o.boxes.length)} boxes; ${sum((o) => o.dropped)} left out, ${sum((o) => o.clipped)} cut at the border`,
+  );
+}
+
 manualSeed(seed);
 const numClasses = classes.length;
 const backbone = new ResNet('basic', [1, 1, 1, 1], { width });
@@ -92,7 +101,7 @@ async function findIn(scenes: readonly Scene[]): Promise<Detections[]> {
   return found;
 }
 
-const { scenes, dropped, clipped } = await readVoc({ source, part: 'test', size, limit });
+const scenes = await readVoc({ source, part: 'test', size, limit });
 const found = await findIn(scenes);
 const metric = meanAveragePrecision({ rules: 'voc', iou: 0.5, perClass: true, labels: classes });
 metric.update(
@@ -100,9 +109,6 @@ metric.update(
   scenes.map(({ objects }) => objects),
 );
 const scores = metric.compute();
-const boxes = scenes.reduce((sum, { objects }) => sum + objects.boxes.length, 0);
-console.log(`${train.length} pictures to train on, ${validation.length} to validate, ${scenes.length} to test`);
-console.log(`test: ${boxes} boxes, ${dropped} left out, ${clipped} cut at the border`);
 console.log(
   classes.map((name) => `${name.padStart(12)} AP ${(scores[`mAP/${name}`] ?? Number.NaN).toFixed(3)}`).join('\n'),
 );
