@@ -61,8 +61,15 @@ const pages: readonly Page[] = [
   {
     file: 'hub.md',
     title: 'Files of models',
-    intro: "`import ... from 'gradus'`: safetensors, ONNX.",
+    intro: "`import ... from 'gradus'`: safetensors, ONNX, tokenisers, the Hugging Face hub.",
     modules: ['hub/index'],
+    prefix: '',
+  },
+  {
+    file: 'models.md',
+    title: 'Models',
+    intro: "`import ... from 'gradus'`: pretrained Transformers, image networks, generation, few-parameter tuning.",
+    modules: ['models/index'],
     prefix: '',
   },
   {
