@@ -53,7 +53,8 @@ function run(c: GoldenCase): Tensor {
 }
 
 describe('losses as modules', () => {
-  const { cases } = loadGolden('losses');
+  // PyTorch has no module of this one; it belongs to torchvision.
+  const cases = loadGolden('losses').cases.filter((c) => c.op !== 'generalizedBoxIouLoss');
   it('there is one for each loss', () => {
     expect(new Set(cases.map((c) => c.op))).toEqual(new Set(Object.keys(kinds)));
   });

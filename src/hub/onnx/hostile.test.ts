@@ -262,7 +262,7 @@ describe('control flow and functions', () => {
       ),
     ]);
     await expect(run(g)).rejects.toThrowErrorMatchingInlineSnapshot(`
-      [UnsupportedError: the condition of If is computed from data, which a traced program cannot follow. Export the model by tracing instead of scripting, or without the data-dependent branch
+      [UnsupportedError: the condition of If is computed from data, which a traced program cannot follow. If it follows from an input that always has the same value, such as a sampling rate, give that once: OnnxModel.load(path, { fixed: { name: value } }). Else export the model by tracing instead of scripting, or without the data-dependent branch
           in node 'if_y' of the ONNX file]
     `);
   });
