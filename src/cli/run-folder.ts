@@ -37,22 +37,26 @@ export const trainOptions = z.object({
 });
 export type TrainOptions = z.infer<typeof trainOptions>;
 
-const runRecord = z.object({
+/** What every run's record says. */
+export const runBase = z.object({
   format: z.literal(1),
   gradus: z.string(),
   node: z.string(),
   command: z.array(z.string()),
   created: z.string(),
   status: z.enum(['training', 'interrupted', 'finished']),
+  parameters: z.number(),
+  epochs: z.number().int().min(0),
+  bestEpoch: z.number().int().nullable(),
+  results: z.record(z.string(), z.unknown()),
+});
+
+const runRecord = runBase.extend({
   task: z.enum(tasks),
   data: z.looseObject({ path: z.string() }),
   options: trainOptions,
   preprocess,
   model: modelCode,
-  parameters: z.number(),
-  epochs: z.number().int().min(0),
-  bestEpoch: z.number().int().nullable(),
-  results: z.record(z.string(), z.unknown()),
 });
 export type RunRecord = z.infer<typeof runRecord>;
 

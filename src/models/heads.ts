@@ -73,7 +73,7 @@ export abstract class EncoderWithHead<
 }
 
 /** A class for a text or a pair of texts, several labels at once, or numbers (transformers' ForSequenceClassification). */
-export abstract class SequenceClassifier<C extends EncoderConfig> extends EncoderWithHead<C> {
+export abstract class SequenceClassificationModel<C extends EncoderConfig> extends EncoderWithHead<C> {
   /** Logits [batch, labels] of what the encoder gives. */
   protected abstract classify(output: EncoderOutput): Tensor;
 
@@ -85,7 +85,7 @@ export abstract class SequenceClassifier<C extends EncoderConfig> extends Encode
 }
 
 /** A class for every token (transformers' ForTokenClassification). */
-export abstract class TokenClassifier<C extends EncoderConfig> extends EncoderWithHead<C> {
+export abstract class TokenClassificationModel<C extends EncoderConfig> extends EncoderWithHead<C> {
   dropout: Dropout;
   classifier: Linear;
 
@@ -114,7 +114,7 @@ export interface SpanOutput {
 }
 
 /** Start and end of an answer in a text (transformers' ForQuestionAnswering). */
-export abstract class QuestionAnswerer<C extends EncoderConfig> extends EncoderWithHead<C> {
+export abstract class QuestionAnsweringModel<C extends EncoderConfig> extends EncoderWithHead<C> {
   qaOutputs: Linear;
   dropout: Dropout;
 

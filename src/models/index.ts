@@ -10,6 +10,7 @@ export * from './generation/index.ts';
 export * from './gpt2/index.ts';
 export { gradientCheckpointing } from './gradient-checkpointing.ts';
 export { EncoderWithHead, type HeadOutput, type LabelledInputs, type SpanOutput } from './heads.ts';
+export { checkVocabulary, longestInput } from './inference.ts';
 export { type LayerGroup, type LayerwiseOptions, layerwiseGroups } from './layer-groups.ts';
 export * from './llama/index.ts';
 export * from './peft/index.ts';
@@ -30,13 +31,7 @@ export { exportTransformer, saveForInference } from './save-for-inference.ts';
 export { type Pooling, SentenceEncoder, type SentenceEncoderOptions } from './sentence-encoder.ts';
 export { cosineSimilarityLoss, multipleNegativesRankingLoss, sentenceTripletLoss } from './sentence-losses.ts';
 export * from './t5/index.ts';
-export {
-  type ClassifyOptions,
-  checkVocabulary,
-  type LabelScore,
-  longestInput,
-  TextClassifier,
-} from './text-classification.ts';
+export { type ClassifyOptions, type LabelScore, TextClassifier } from './text-classification.ts';
 export {
   type AggregationStrategy,
   type ClassifyTokensOptions,

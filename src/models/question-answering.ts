@@ -1,9 +1,9 @@
 /** @file Question answering with a pretrained model: passages of texts that answer questions. */
-import { AutoTokenizer, type Tokenizer } from '../hub/tokenizer/index.ts';
-import { ArgumentError } from '../ir/errors.ts';
+import type { Tokenizer } from '../hub/tokenizer/index.ts';
 import { checkWhole } from '../ir/options.ts';
-import { compile, noGrad, Tensor } from '../tensor/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { AutoModelForQuestionAnswering } from './auto.ts';
+import { inference, loadWithTokenizer, longestInput } from './inference.ts';
 import type { FromPretrainedOptions, PreTrainedModel } from './pretrained-model.ts';
 import type { Question } from './question-answering-data.ts';
 import { bestSpans, isWithinWord, type TokenSpan } from './question-answering-spans.ts';
@@ -14,7 +14,6 @@ import {
   type TokenizeQuestionsOptions,
   tokenizeQuestions,
 } from './question-answering-windows.ts';
-import { checkVocabulary, longestInput } from './text-classification.ts';
 import { orderByLength, type TextBatch, usualMultiple } from './tokenized-texts.ts';
 
 /** A passage that answers a question, with names as in transformers. */
@@ -63,15 +62,16 @@ export class QuestionAnswerer {
   readonly tokenizer: Tokenizer;
   /** Tokens of a window at most. */
   readonly maxLength: number;
-  readonly #run: (...tensors: Tensor[]) => Promise<SpanLogits>;
+  readonly #run: (batch: TextBatch) => Promise<{ startLogits: Tensor; endLogits: Tensor }>;
 
   constructor(model: PreTrainedModel, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.maxLength = Math.min(usualLength, longestInput(model, tokenizer));
-    this.#run = compile((inputIds: Tensor, attentionMask: Tensor, tokenTypeIds?: Tensor) =>
-      noGrad(() => spanLogits(model, { inputIds, attentionMask, ...(tokenTypeIds ? { tokenTypeIds } : {}) })),
-    );
+    this.#run = inference(model, 'AutoModelForQuestionAnswering', (output) => ({
+      startLogits: output('startLogits'),
+      endLogits: output('endLogits'),
+    }));
   }
 
   /**
@@ -79,10 +79,7 @@ export class QuestionAnswerer {
    * @throws as `AutoModelForQuestionAnswering.fromPretrained` and `AutoTokenizer.fromPretrained`.
    */
   static async fromPretrained(source: string, options: FromPretrainedOptions = {}): Promise<QuestionAnswerer> {
-    const tokenizer = await AutoTokenizer.fromPretrained(source, options);
-    const model = await AutoModelForQuestionAnswering.fromPretrained(source, options);
-    checkVocabulary(model, tokenizer, source);
-    return new QuestionAnswerer(model.eval(), tokenizer);
+    return new QuestionAnswerer(...(await loadWithTokenizer(AutoModelForQuestionAnswering, source, options)));
   }
 
   /** The best answer to a question. @throws ArgumentError for an empty question or context. */
@@ -129,11 +126,8 @@ export class QuestionAnswerer {
     let done = 0;
     try {
       for await (const batch of questionLoader(windows, { batchSize, multipleOf })) {
-        const { inputIds, attentionMask, tokenTypeIds } = batch;
-        const { startLogits, endLogits } = await this.#run(
-          ...[inputIds, attentionMask, ...(tokenTypeIds ? [tokenTypeIds] : [])],
-        );
-        const [rows, width] = inputIds.shape;
+        const { startLogits, endLogits } = await this.#run(batch);
+        const [rows, width] = batch.inputIds.shape;
         const [starts, ends] = [await startLogits.data(), await endLogits.data()];
         for (let i = 0; i < rows; i++) {
           const row = (data: ArrayLike<number>) =>
@@ -173,18 +167,4 @@ function toAnswer(
     while (isWithinWord(context, end)) end++;
   }
   return { answer: context.slice(start, end), score, start, end };
-}
-
-// A type, since compiled functions return records of tensors, which interfaces are not.
-type SpanLogits = { startLogits: Tensor; endLogits: Tensor };
-
-function spanLogits(model: PreTrainedModel, batch: TextBatch): SpanLogits {
-  const result: unknown = model.forward(...([batch] as never[]));
-  if (typeof result === 'object' && result !== null && 'startLogits' in result && 'endLogits' in result) {
-    const { startLogits, endLogits } = result;
-    if (startLogits instanceof Tensor && endLogits instanceof Tensor) return { startLogits, endLogits };
-  }
-  throw new ArgumentError(
-    `${model.constructor.name} gives no startLogits and endLogits; load it with AutoModelForQuestionAnswering`,
-  );
 }

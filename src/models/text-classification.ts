@@ -1,10 +1,10 @@
 /** @file Text classification with a pretrained model: classes and scores of texts, and folders that others open, too. */
-import { AutoTokenizer, type Tokenizer } from '../hub/tokenizer/index.ts';
-import { ArgumentError } from '../ir/errors.ts';
+import type { Tokenizer } from '../hub/tokenizer/index.ts';
 import type { NDArray } from '../ir/ndarray.ts';
-import { compile, noGrad, Tensor } from '../tensor/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { AutoModelForSequenceClassification } from './auto.ts';
 import { numLabels } from './config.ts';
+import { inference, loadWithTokenizer, longestInput } from './inference.ts';
 import type { FromPretrainedOptions, PreTrainedModel } from './pretrained-model.ts';
 import { orderByLength, type TextBatch, type TokenizedTexts, textLoader, tokenizeTexts } from './tokenized-texts.ts';
 
@@ -27,21 +27,6 @@ export function labelsOfModel({ config }: PreTrainedModel): string[] {
   return Array.from({ length: numLabels(config) }, (_, i) => config.id2label?.[i] ?? `LABEL_${i}`);
 }
 
-/** @throws ArgumentError where the tokenizer knows tokens for which the model has no embedding. */
-export function checkVocabulary({ config }: PreTrainedModel, tokenizer: Tokenizer, source: string): void {
-  const { vocabSize } = config;
-  if (typeof vocabSize === 'number' && tokenizer.vocabSize > vocabSize)
-    throw new ArgumentError(
-      `${source}: the tokenizer has ids up to ${tokenizer.vocabSize - 1}, the model embeddings for ${vocabSize} tokens; they do not belong together`,
-    );
-}
-
-/** Tokens that a model reads at most. */
-export function longestInput({ config }: PreTrainedModel, tokenizer: Tokenizer): number {
-  const { maxPositionEmbeddings: positions } = config;
-  return Math.min(tokenizer.modelMaxLength ?? 512, typeof positions === 'number' ? positions : 512);
-}
-
 /**
  * A model for text classification with its tokenizer.
  *
@@ -55,16 +40,14 @@ export class TextClassifier {
   readonly labels: readonly string[];
   /** Tokens of a text that are read; the rest is cut off. */
   readonly maxLength: number;
-  readonly #run: (...tensors: Tensor[]) => Promise<Tensor>;
+  readonly #run: (batch: TextBatch) => Promise<Tensor>;
 
   constructor(model: PreTrainedModel, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.labels = labelsOfModel(model);
     this.maxLength = longestInput(model, tokenizer);
-    this.#run = compile((inputIds: Tensor, attentionMask: Tensor, tokenTypeIds?: Tensor) =>
-      noGrad(() => logitsOf(model, { inputIds, attentionMask, ...(tokenTypeIds ? { tokenTypeIds } : {}) })),
-    );
+    this.#run = inference(model, 'AutoModelForSequenceClassification', (output) => output('logits'));
   }
 
   /**
@@ -72,10 +55,7 @@ export class TextClassifier {
    * @throws as `AutoModelForSequenceClassification.fromPretrained` and `AutoTokenizer.fromPretrained`.
    */
   static async fromPretrained(source: string, options: FromPretrainedOptions = {}): Promise<TextClassifier> {
-    const tokenizer = await AutoTokenizer.fromPretrained(source, options);
-    const model = await AutoModelForSequenceClassification.fromPretrained(source, options);
-    checkVocabulary(model, tokenizer, source);
-    return new TextClassifier(model.eval(), tokenizer);
+    return new TextClassifier(...(await loadWithTokenizer(AutoModelForSequenceClassification, source, options)));
   }
 
   /** Classes of texts, in the order of the texts. An empty text is classified as such. @throws ArgumentError for no text. */
@@ -103,10 +83,9 @@ export class TextClassifier {
     this.model.eval();
     let done = 0;
     try {
-      for await (const { inputIds, attentionMask, tokenTypeIds } of textLoader(tokens, { batchSize })) {
-        const inputs = [inputIds, attentionMask, ...(tokenTypeIds ? [tokenTypeIds] : [])];
-        const rows = await (await this.#run(...inputs)).data();
-        const count = inputIds.shape[0];
+      for await (const batch of textLoader(tokens, { batchSize })) {
+        const rows = await (await this.#run(batch)).data();
+        const count = batch.inputIds.shape[0];
         for (let i = 0; i < count; i++) data.set(rows.subarray(i * width, (i + 1) * width), order[done + i] * width);
         done += count;
         onBatch?.(count);
@@ -130,10 +109,3 @@ export class TextClassifier {
 }
 
 const isTokenized = (texts: readonly string[] | TokenizedTexts): texts is TokenizedTexts => !Array.isArray(texts);
-
-function logitsOf(model: PreTrainedModel, batch: TextBatch): Tensor {
-  const result: unknown = model.forward(...([batch] as never[]));
-  const logits = typeof result === 'object' && result !== null && 'logits' in result ? result.logits : undefined;
-  if (!(logits instanceof Tensor)) throw new ArgumentError(`${model.constructor.name} gives no logits`);
-  return logits;
-}

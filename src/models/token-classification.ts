@@ -1,11 +1,12 @@
 /** @file Token classification with a pretrained model: labels of tokens, of words, and passages of one label. */
-import { AutoTokenizer, type Encoding, type Tokenizer } from '../hub/tokenizer/index.ts';
-import { ArgumentError } from '../ir/errors.ts';
-import { compile, noGrad, Tensor } from '../tensor/index.ts';
+import type { Encoding, Tokenizer } from '../hub/tokenizer/index.ts';
+import type { Tensor } from '../tensor/index.ts';
 import { AutoModelForTokenClassification } from './auto.ts';
+import { inference, loadWithTokenizer, longestInput } from './inference.ts';
 import type { FromPretrainedOptions, PreTrainedModel } from './pretrained-model.ts';
 import { isWithinWord } from './question-answering-spans.ts';
-import { checkVocabulary, labelsOfModel, longestInput } from './text-classification.ts';
+import { labelsOfModel } from './text-classification.ts';
+import type { TextBatch } from './tokenized-texts.ts';
 
 /** A token, or a passage, with its label. */
 export interface TokenLabel {
@@ -55,22 +56,14 @@ export class TokenClassifier {
   readonly labels: readonly string[];
   /** Tokens of a text that are read; the rest is cut off. */
   readonly maxLength: number;
-  readonly #run: (...tensors: Tensor[]) => Promise<Tensor>;
+  readonly #run: (batch: TextBatch) => Promise<Tensor>;
 
   constructor(model: PreTrainedModel, tokenizer: Tokenizer) {
     this.model = model;
     this.tokenizer = tokenizer;
     this.labels = labelsOfModel(model);
     this.maxLength = longestInput(model, tokenizer);
-    this.#run = compile((inputIds: Tensor, attentionMask: Tensor, tokenTypeIds?: Tensor) =>
-      noGrad(() => {
-        const inputs = { inputIds, attentionMask, ...(tokenTypeIds ? { tokenTypeIds } : {}) };
-        const result: unknown = model.forward(...([inputs] as never[]));
-        const logits = typeof result === 'object' && result !== null && 'logits' in result ? result.logits : undefined;
-        if (!(logits instanceof Tensor)) throw new ArgumentError(`${model.constructor.name} gives no logits`);
-        return logits.softmax(-1);
-      }),
-    );
+    this.#run = inference(model, 'AutoModelForTokenClassification', (output) => output('logits').softmax(-1));
   }
 
   /**
@@ -78,10 +71,7 @@ export class TokenClassifier {
    * @throws as `AutoModelForTokenClassification.fromPretrained` and `AutoTokenizer.fromPretrained`.
    */
   static async fromPretrained(source: string, options: FromPretrainedOptions = {}): Promise<TokenClassifier> {
-    const tokenizer = await AutoTokenizer.fromPretrained(source, options);
-    const model = await AutoModelForTokenClassification.fromPretrained(source, options);
-    checkVocabulary(model, tokenizer, source);
-    return new TokenClassifier(model.eval(), tokenizer);
+    return new TokenClassifier(...(await loadWithTokenizer(AutoModelForTokenClassification, source, options)));
   }
 
   /** Labelled tokens or passages of texts, in the order of the texts. @throws ArgumentError for what is no text. */
@@ -118,8 +108,7 @@ export class TokenClassifier {
     const longest = Math.max(...rows.map(({ inputIds }) => inputIds.length));
     const length = Math.min(this.maxLength, Math.ceil(longest / 32) * 32);
     const batch = this.tokenizer.pad(rows, { padding: 'maxLength', maxLength: length });
-    const { inputIds, attentionMask, tokenTypeIds } = batch;
-    const result = await this.#run(...[inputIds, attentionMask, ...(tokenTypeIds ? [tokenTypeIds] : [])]);
+    const result = await this.#run(batch);
     const data = await result.data();
     const width = result.shape[1] * result.shape[2];
     return rows.map((_, i) => Array.from(data.subarray(i * width, (i + 1) * width)));

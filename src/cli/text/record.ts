@@ -1,7 +1,7 @@
 /** @file run.json of a text classifier: what is needed to judge it again and to go on with its training. */
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isThere, readRecord, taskOfRun } from '../run-folder.ts';
+import { isThere, readRecord, runBase, taskOfRun } from '../run-folder.ts';
 
 export const textTask = 'text-classification';
 
@@ -45,24 +45,14 @@ export const textOrigin = z.object({
   sha256: z.string(),
 });
 
-const textRecord = z.object({
-  format: z.literal(1),
-  gradus: z.string(),
-  node: z.string(),
-  command: z.array(z.string()),
-  created: z.string(),
-  status: z.enum(['training', 'interrupted', 'finished']),
+const textRecord = runBase.extend({
   task: z.literal(textTask),
   /** Folder or hub repository of the pretrained model. */
   model: z.string(),
   data: textOrigin,
   options: textOptions,
   classes: z.array(z.string()),
-  parameters: z.number(),
   trainable: z.number(),
-  epochs: z.number().int().min(0),
-  bestEpoch: z.number().int().nullable(),
-  results: z.record(z.string(), z.unknown()),
 });
 export type TextRecord = z.infer<typeof textRecord>;
 

@@ -14,9 +14,9 @@ import {
   type LabelledInputs,
   MaskedLanguageModel,
   MultipleChoiceModel,
-  QuestionAnswerer,
-  SequenceClassifier,
-  TokenClassifier,
+  QuestionAnsweringModel,
+  SequenceClassificationModel,
+  TokenClassificationModel,
 } from '../heads.ts';
 import { type BertConfig, bertConfig } from './config.ts';
 import { BertModel, upperCaseNorm } from './model.ts';
@@ -30,7 +30,7 @@ export const pooled = ({ poolerOutput, lastHiddenState }: EncoderOutput) =>
   poolerOutput ?? lastHiddenState.select(1, 0);
 
 /** BERT with a classifier of the first token (transformers.BertForSequenceClassification). */
-export class BertForSequenceClassification extends SequenceClassifier<BertConfig> {
+export class BertForSequenceClassification extends SequenceClassificationModel<BertConfig> {
   static readonly definition = bertConfig;
   dropout: Dropout;
   classifier: Linear;
@@ -47,7 +47,7 @@ export class BertForSequenceClassification extends SequenceClassifier<BertConfig
 }
 
 /** BERT with a classifier of every token (transformers.BertForTokenClassification). */
-export class BertForTokenClassification extends TokenClassifier<BertConfig> {
+export class BertForTokenClassification extends TokenClassificationModel<BertConfig> {
   static readonly definition = bertConfig;
 
   constructor(config: BertConfig) {
@@ -56,7 +56,7 @@ export class BertForTokenClassification extends TokenClassifier<BertConfig> {
 }
 
 /** BERT that finds an answer in a text (transformers.BertForQuestionAnswering). */
-export class BertForQuestionAnswering extends QuestionAnswerer<BertConfig> {
+export class BertForQuestionAnswering extends QuestionAnsweringModel<BertConfig> {
   static readonly definition = bertConfig;
 
   constructor(config: BertConfig) {

@@ -9,15 +9,15 @@ import type { EncoderOutput } from '../encoder.ts';
 import {
   MaskedLanguageModel,
   MultipleChoiceModel,
-  QuestionAnswerer,
-  SequenceClassifier,
-  TokenClassifier,
+  QuestionAnsweringModel,
+  SequenceClassificationModel,
+  TokenClassificationModel,
 } from '../heads.ts';
 import { type DistilBertConfig, distilbertConfig } from './config.ts';
 import { DistilBertModel } from './model.ts';
 
 /** DistilBERT with a classifier of the first token (transformers.DistilBertForSequenceClassification). */
-export class DistilBertForSequenceClassification extends SequenceClassifier<DistilBertConfig> {
+export class DistilBertForSequenceClassification extends SequenceClassificationModel<DistilBertConfig> {
   static readonly definition = distilbertConfig;
   preClassifier: Linear;
   classifier: Linear;
@@ -37,7 +37,7 @@ export class DistilBertForSequenceClassification extends SequenceClassifier<Dist
 }
 
 /** DistilBERT with a classifier of every token (transformers.DistilBertForTokenClassification). */
-export class DistilBertForTokenClassification extends TokenClassifier<DistilBertConfig> {
+export class DistilBertForTokenClassification extends TokenClassificationModel<DistilBertConfig> {
   static readonly definition = distilbertConfig;
 
   constructor(config: DistilBertConfig) {
@@ -46,7 +46,7 @@ export class DistilBertForTokenClassification extends TokenClassifier<DistilBert
 }
 
 /** DistilBERT that finds an answer in a text (transformers.DistilBertForQuestionAnswering). */
-export class DistilBertForQuestionAnswering extends QuestionAnswerer<DistilBertConfig> {
+export class DistilBertForQuestionAnswering extends QuestionAnsweringModel<DistilBertConfig> {
   static readonly definition = distilbertConfig;
 
   constructor(config: DistilBertConfig) {

@@ -11,9 +11,9 @@ import type { EncoderOutput } from '../encoder.ts';
 import {
   MaskedLanguageModel,
   MultipleChoiceModel,
-  QuestionAnswerer,
-  SequenceClassifier,
-  TokenClassifier,
+  QuestionAnsweringModel,
+  SequenceClassificationModel,
+  TokenClassificationModel,
 } from '../heads.ts';
 import { type RobertaConfig, robertaConfig } from './config.ts';
 import { RobertaModel } from './model.ts';
@@ -37,7 +37,7 @@ class RobertaClassificationHead extends Module {
 }
 
 /** RoBERTa with a classifier of the first token (transformers.RobertaForSequenceClassification). */
-export class RobertaForSequenceClassification extends SequenceClassifier<RobertaConfig> {
+export class RobertaForSequenceClassification extends SequenceClassificationModel<RobertaConfig> {
   static readonly definition = robertaConfig;
   classifier: RobertaClassificationHead;
 
@@ -52,7 +52,7 @@ export class RobertaForSequenceClassification extends SequenceClassifier<Roberta
 }
 
 /** RoBERTa with a classifier of every token (transformers.RobertaForTokenClassification). */
-export class RobertaForTokenClassification extends TokenClassifier<RobertaConfig> {
+export class RobertaForTokenClassification extends TokenClassificationModel<RobertaConfig> {
   static readonly definition = robertaConfig;
 
   constructor(config: RobertaConfig) {
@@ -61,7 +61,7 @@ export class RobertaForTokenClassification extends TokenClassifier<RobertaConfig
 }
 
 /** RoBERTa that finds an answer in a text (transformers.RobertaForQuestionAnswering). */
-export class RobertaForQuestionAnswering extends QuestionAnswerer<RobertaConfig> {
+export class RobertaForQuestionAnswering extends QuestionAnsweringModel<RobertaConfig> {
   static readonly definition = robertaConfig;
 
   constructor(config: RobertaConfig) {
