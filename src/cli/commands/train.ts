@@ -11,6 +11,7 @@ import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo 
 import { drawPreview } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
 import { dashed, interruptedRun, oneOf, refuseOptions, UsageError } from '../problem.ts';
+import { showResult, writeResult } from '../result.ts';
 import {
   checkRunFolder,
   freeRunFolder,
@@ -20,7 +21,6 @@ import {
   type TrainOptions,
   taskOfRun,
 } from '../run-folder.ts';
-import { formatMetric, showScore } from '../score.ts';
 import { count, formatTable, printable, shellWord, someOf, Terminal } from '../terminal.ts';
 import { textTask } from '../text/record.ts';
 import { optimizers, runTraining, schedules, type TrainingResult } from '../training.ts';
@@ -372,45 +372,14 @@ async function runAndShow(
     if (!(error instanceof InterruptedError)) throw error;
     throw interruptedRun(folder, error);
   }
-  const { fit, part, score, files, onnxProblem } = result;
-  if (fit.stopped) terminal.say(`  stopped early: ${fit.stopped}`);
-  if (fit.bestEpoch !== undefined && fit.bestEpoch !== fit.history.length)
-    terminal.say(`  the weights of epoch ${fit.bestEpoch}, the best in validation, are kept`);
-  terminal.heading(
-    `Result on ${part} data (${count(prepared.test?.length ?? prepared.val?.length ?? prepared.train.length, 'sample')})`,
-  );
-  if (part === 'validation')
-    terminal.say(
-      '  (the best epoch was chosen on these data, so expect a little less on new ones; --test 0.1 holds some out)',
-    );
-  if (part === 'training') terminal.say('  (the model has seen these data: this says nothing about new ones)');
-  showScore(score, terminal);
-  terminal.heading(`Kept in ${folder}/ (${((performance.now() - start) / 1000).toFixed(1)} s in all)`);
-  terminal.say(`  ${files.join(', ')}, TensorBoard events, checkpoints/`);
+  const { onnxProblem, ...outcome } = result;
+  const { train, val, test } = prepared;
+  const shown = { ...outcome, folder, size: (test ?? val ?? train).length, unit: 'sample', start };
+  showResult(shown, terminal);
   if (onnxProblem !== undefined) terminal.warn(`no model.onnx: ${onnxProblem}`);
   showNext(folder, record, prepared, terminal);
-  if (json)
-    process.stdout.write(
-      `${JSON.stringify({
-        run: folder,
-        task: record.task,
-        samples: { train: prepared.train.length, val: prepared.val?.length ?? 0, test: prepared.test?.length ?? 0 },
-        parameters: record.parameters,
-        epochs: fit.history.length,
-        bestEpoch: fit.bestEpoch ?? null,
-        stopped: fit.stopped ?? null,
-        part,
-        metrics: score.metrics,
-        history: fit.history,
-        files,
-      })}\n`,
-    );
-  else if (terminal.quiet)
-    process.stdout.write(
-      `${folder}: ${Object.entries(score.metrics)
-        .map(([name, value]) => `${part} ${name} ${formatMetric(value)}`)
-        .join(', ')}\n`,
-    );
+  const samples = { train: train.length, val: val?.length ?? 0, test: test?.length ?? 0 };
+  writeResult(shown, json, { task: record.task, samples, parameters: record.parameters }, terminal);
 }
 
 function showNext(folder: string, { data }: RunRecord, prepared: Prepared, terminal: Terminal): void {

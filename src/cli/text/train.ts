@@ -11,8 +11,8 @@ import { setDevice } from '../../runtime/device.ts';
 import type { TrainFlags } from '../commands/train.ts';
 import { countClasses } from '../data/split.ts';
 import { oneOf, refuseOptions, UsageError } from '../problem.ts';
+import { showResult, writeResult } from '../result.ts';
 import { checkRunFolder, freeRunFolder, makeRunFolder } from '../run-folder.ts';
-import { formatMetric, showScore } from '../score.ts';
 import { count, formatTable, printable, shellWord, someOf, type Terminal } from '../terminal.ts';
 import { optimizers } from '../training.ts';
 import { packageVersion } from '../version.ts';
@@ -278,48 +278,24 @@ async function runAndShow(
   start: number,
 ): Promise<void> {
   terminal.heading('Training');
-  const { record, fit, part, data, score, files, seconds } = await runTextTraining(
-    { folder, record: started, ...parts },
-    terminal,
-  );
+  const { record, data, seconds, ...outcome } = await runTextTraining({ folder, record: started, ...parts }, terminal);
+  const { fit } = outcome;
   const tokens = parts.train.lengths.reduce((sum, n) => sum + n, 0) * fit.history.length;
   if (!parts.resume)
     terminal.say(
       `  ${seconds.toFixed(1)} s, validation included; ${Math.round(tokens / seconds).toLocaleString('en-US')} tokens/s`,
     );
-  if (fit.stopped) terminal.say(`  stopped early: ${fit.stopped}`);
-  if (fit.bestEpoch !== undefined && fit.bestEpoch !== fit.history.length)
-    terminal.say(`  the weights of epoch ${fit.bestEpoch}, the best in validation, are kept`);
-  terminal.heading(`Result on ${part} data (${count(data.length, 'text')})`);
-  if (part === 'training') terminal.say('  (the model has seen these texts: this says nothing about new ones)');
-  showScore(score, terminal);
-  terminal.heading(`Kept in ${folder}/ (${((performance.now() - start) / 1000).toFixed(1)} s in all)`);
-  terminal.say(`  ${files.join(', ')}, TensorBoard events, checkpoints/`);
+  const shown = { ...outcome, folder, size: data.length, unit: 'text', start };
+  showResult(shown, terminal);
   terminal.heading('Next');
   terminal.say(`  npx gradus predict ${shellWord(folder)} "a text of your own"`);
   terminal.say(`  npx gradus evaluate ${shellWord(folder)} --data <table>`);
-  if (flags.json)
-    process.stdout.write(
-      `${JSON.stringify({
-        run: folder,
-        task: record.task,
-        classes: record.classes,
-        texts: { train: record.data.train, val: record.data.val, test: record.data.test },
-        parameters: record.parameters,
-        epochs: fit.history.length,
-        bestEpoch: fit.bestEpoch ?? null,
-        stopped: fit.stopped ?? null,
-        part,
-        metrics: score.metrics,
-        results: record.results,
-        history: fit.history,
-        files,
-      })}\n`,
-    );
-  else if (terminal.quiet)
-    process.stdout.write(
-      `${folder}: ${Object.entries(score.metrics)
-        .map(([name, value]) => `${part} ${name} ${formatMetric(value)}`)
-        .join(', ')}\n`,
-    );
+  const { task, classes, parameters, results } = record;
+  const { train, val, test } = record.data;
+  writeResult(
+    shown,
+    flags.json ?? false,
+    { task, classes, texts: { train, val, test }, parameters, results },
+    terminal,
+  );
 }
