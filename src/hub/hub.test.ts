@@ -5,9 +5,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Linear } from '../nn/index.ts';
+import { snapshot } from '../train/checkpoint.ts';
+import { writeSafetensors } from '../train/safetensors.ts';
 import { download } from './download.ts';
 import { dataFiles, hubDatasetFiles } from './hub-dataset.ts';
 import { HubError } from './hub-error.ts';
+import { loadModel } from './save-model.ts';
 import { openSource, readJson } from './source.ts';
 import { openWeights } from './weights.ts';
 
@@ -87,6 +91,21 @@ const repository = () => join(cache, 'models--owner--name');
 const downloads = () => asked.filter((a) => a.url.includes('/resolve/'));
 
 describe('a model of the hub', () => {
+  it('gives its weights to any module of these keys', async () => {
+    const trained = new Linear(2, 3);
+    files = { 'model.safetensors': Buffer.from(writeSafetensors(await snapshot(trained.stateDict()))) };
+    const model = new Linear(2, 3);
+    await loadModel(model, 'owner/name');
+    expect(await model.weight.array()).toEqual(await trained.weight.array());
+    await expect(loadModel(new Linear(2, 4), 'owner/name', { offline: true })).rejects.toThrow(
+      "owner/name: state dict entry 'weight' has shape [3, 2], the model needs [4, 2]",
+    );
+    status = 404;
+    await expect(loadModel(model, 'owner/other')).rejects.toThrow(
+      'model owner/other (revision main): the hub answers 404',
+    );
+  });
+
   it('is kept in the layout of huggingface_hub, and fetched once', async () => {
     const source = await openSource('owner/name', { token: 'hf_secret' });
     expect(await readJson(source, 'config.json')).toEqual({ model_type: 'bert' });

@@ -13,5 +13,5 @@ export {
 export { type HubDataFormat, type HubDatasetFiles, type HubDatasetOptions, hubDatasetFiles } from './hub-dataset.ts';
 export { HubError } from './hub-error.ts';
 export * from './onnx/index.ts';
-export { loadModel, saveModel } from './save-model.ts';
+export { type LoadModelOptions, loadModel, saveModel } from './save-model.ts';
 export * from './tokenizer/index.ts';

@@ -1,5 +1,7 @@
 /** @file Weights of a model folder or repository: one safetensors file or shards; pickle is never read. */
 import { FormatError } from '../ir/errors.ts';
+import { decodeNumber } from '../ir/half.ts';
+import type { NDArray } from '../ir/ndarray.ts';
 import { openSafetensors, openShardedSafetensors, type SafetensorsReader } from '../train/safetensors.ts';
 import { type ModelSource, readJson } from './source.ts';
 
@@ -30,4 +32,12 @@ function shardNames(json: unknown): Set<string> {
   const map = typeof json === 'object' && json !== null && 'weight_map' in json ? json.weight_map : undefined;
   const names = typeof map === 'object' && map !== null ? Object.values(map) : [];
   return new Set(names.filter((name): name is string => typeof name === 'string'));
+}
+
+/** 16-bit floats as float32, exactly; the engine does not take bfloat16. */
+export function inFloat32(array: NDArray): NDArray {
+  if (array.dtype !== 'float16' && array.dtype !== 'bfloat16') return array;
+  const data = new Float32Array(array.data.length);
+  for (let i = 0; i < data.length; i++) data[i] = decodeNumber(array.data[i], array.dtype);
+  return { data, shape: array.shape, dtype: 'float32' };
 }

@@ -1,9 +1,8 @@
 /** @file PreTrainedModel: a module with a configuration, in folders as Python's transformers reads and writes them. */
 import type { ExportOptions } from '../hub/onnx/index.ts';
 import { type ModelSource, openSource, readJson, type SourceOptions } from '../hub/source.ts';
-import { openWeights } from '../hub/weights.ts';
+import { inFloat32, openWeights } from '../hub/weights.ts';
 import { ArgumentError, ShapeError } from '../ir/errors.ts';
-import { decodeNumber } from '../ir/half.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { formatShape, sameShape } from '../ir/shape.ts';
 import { Embedding } from '../nn/embedding.ts';
@@ -199,14 +198,6 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     const rest = key.slice(key.indexOf('.') + 1);
     return !prefix && rest in own ? rest : undefined;
   }
-}
-
-/** 16-bit floats as float32, exactly; the engine does not take bfloat16. */
-function inFloat32(array: NDArray): NDArray {
-  if (array.dtype !== 'float16' && array.dtype !== 'bfloat16') return array;
-  const data = new Float32Array(array.data.length);
-  for (let i = 0; i < data.length; i++) data[i] = decodeNumber(array.data[i], array.dtype);
-  return { data, shape: array.shape, dtype: 'float32' };
 }
 
 const some = (keys: readonly string[]) =>
