@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type ConfusionMatrix, DataLoader, type Dataset, type Logs, type NDArray } from 'gradus';
-import { confusionMatrix, type GridImage, imageGrid, lineChart, report, svgToPng } from 'gradus/plot';
+import { confusionMatrix, type GridImage, imageGrid, lineChart, report, showPicture, svgToPng } from 'gradus/plot';
 import { classes, mean, type Picture, std } from './data.ts';
 
 /** Pixels of 0 to 1 again. */
@@ -18,6 +18,7 @@ export function original({ data, shape }: NDArray): NDArray {
 async function write(path: string, svg: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, path.endsWith('.png') ? await svgToPng(svg, { scale: 1 }) : svg);
+  await showPicture(svg);
 }
 
 /** Each row: an image as it is, then as training sees it in the first epochs. */

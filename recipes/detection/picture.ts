@@ -1,7 +1,7 @@
 /** @file Boxes drawn on pictures, the truth beside what was found. */
 import { writeFile } from 'node:fs/promises';
-import type { Detections, Logs, NDArray, Objects } from 'gradus';
-import { type GridImage, imageGrid, lineChart, report } from 'gradus/plot';
+import type { Detections, Logs, Objects } from 'gradus';
+import { drawBoxes, type GridImage, imageGrid, lineChart, report, showPicture } from 'gradus/plot';
 import { classes, type Scene } from './data.ts';
 
 /** Of red cells, white cells, platelets. */
@@ -10,22 +10,6 @@ const colours = [
   [23, 70, 220],
   [20, 140, 40],
 ] as const;
-
-/** The picture [3, height, width] with frames two pixels wide. */
-export function drawBoxes(image: NDArray, { boxes, labels }: Pick<Objects, 'boxes' | 'labels'>): NDArray {
-  const [, height, width] = image.shape;
-  const data = image.data.slice();
-  const paint = (x: number, y: number, label: number) => {
-    if (x < 0 || y < 0 || x >= width || y >= height) return;
-    for (let c = 0; c < 3; c++) data[(c * height + y) * width + x] = colours[label % colours.length][c];
-  };
-  for (const [i, box] of boxes.entries()) {
-    const [x1, y1, x2, y2] = box.map(Math.round);
-    for (let x = x1; x < x2; x++) for (const y of [y1, y1 + 1, y2 - 2, y2 - 1]) paint(x, y, labels[i]);
-    for (let y = y1; y < y2; y++) for (const x of [x1, x1 + 1, x2 - 2, x2 - 1]) paint(x, y, labels[i]);
-  }
-  return { ...image, data };
-}
 
 /** Detections from a score on, as a picture shows them. */
 function confident({ boxes, scores, labels }: Detections, least: number): Pick<Objects, 'boxes' | 'labels'> {
@@ -43,8 +27,8 @@ export async function drawReport(
   },
 ): Promise<void> {
   const images = run.shown.flatMap(({ scene, found }): GridImage[] => [
-    { image: drawBoxes(scene.image, scene.objects), caption: `${scene.name}: truth` },
-    { image: drawBoxes(scene.image, confident(found, 0.3)), caption: 'found, score from 0.3' },
+    { image: drawBoxes(scene.image, scene.objects, colours), caption: `${scene.name}: truth` },
+    { image: drawBoxes(scene.image, confident(found, 0.3), colours), caption: 'found, score from 0.3' },
   ]);
   const swatches = classes.map(
     (caption, i): GridImage => ({
@@ -59,5 +43,7 @@ export async function drawReport(
     [await imageGrid(images, { columns: 2, size: 320 })],
     [await imageGrid(swatches, { title: 'Average precision at an overlap of 0.5', size: 80 })],
   ];
-  await writeFile(path, report(rows, { title: 'Blood cells: FCOS', subtitle: run.subtitle }));
+  const picture = report(rows, { title: 'Blood cells: FCOS', subtitle: run.subtitle });
+  await writeFile(path, picture);
+  await showPicture(picture);
 }

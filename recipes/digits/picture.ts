@@ -1,7 +1,7 @@
 /** @file One picture of the run: learning curves, confusion matrix, wrong predictions. */
 import { writeFile } from 'node:fs/promises';
 import type { ConfusionMatrix, Logs, NDArray } from 'gradus';
-import { confusionMatrix, type GridImage, imageGrid, lineChart, report } from 'gradus/plot';
+import { confusionMatrix, type GridImage, imageGrid, lineChart, report, showPicture } from 'gradus/plot';
 
 export interface Mistake {
   readonly image: NDArray;
@@ -36,8 +36,7 @@ export async function drawRun(
   }));
   const grid = wrong.length ? [await imageGrid(wrong, { title: 'Wrong predictions' })] : [];
   const rows = [curves, [confusionMatrix(matrix, { title: 'Test set' }), ...grid]];
-  await writeFile(
-    path,
-    report(rows, { title: 'Handwritten digits', subtitle: `test accuracy ${accuracy.toFixed(4)}` }),
-  );
+  const picture = report(rows, { title: 'Handwritten digits', subtitle: `test accuracy ${accuracy.toFixed(4)}` });
+  await writeFile(path, picture);
+  await showPicture(picture);
 }

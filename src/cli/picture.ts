@@ -1,4 +1,5 @@
 /** @file The pictures of a run: report.svg (and .png) with curves, confusion matrix and mistakes; the preview of samples. */
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Random } from '../ir/random.ts';
 import { writeFileAtomic } from '../train/files.ts';
@@ -10,13 +11,14 @@ import {
   imageGrid,
   lineChart,
   report,
+  showPicture,
   svgToPng,
 } from '../train/plot/index.ts';
 import type { Augmentation } from './data/augment.ts';
 import { PixelData } from './data/images.ts';
 import type { LabelledData } from './data/prepared.ts';
 import type { Score } from './score.ts';
-import { printable } from './terminal.ts';
+import { printable, type Terminal } from './terminal.ts';
 
 /** Writes `<name>.svg`, and `<name>.png` where the machine has a font. Returns the names written. */
 async function write(folder: string, name: string, svg: string): Promise<string[]> {
@@ -24,6 +26,12 @@ async function write(folder: string, name: string, svg: string): Promise<string[
   if (!(await canDrawText())) return [`${name}.svg`];
   await writeFileAtomic(join(folder, `${name}.png`), await svgToPng(svg, { scale: 1 }));
   return [`${name}.svg`, `${name}.png`];
+}
+
+/** Shows `<name>.svg` of a run inside the terminal, where it can. */
+export async function showDrawn(folder: string, name: 'report' | 'preview', terminal: Terminal): Promise<void> {
+  if (terminal.quiet) return;
+  await showPicture(await readFile(join(folder, `${name}.svg`), 'utf8'), { stream: terminal.stream });
 }
 
 function curves(history: readonly Logs[], key: string, title: string): string[] {

@@ -1,5 +1,6 @@
 /** @file The end of a training run as it is told: what stopped it, how good the result is, what is kept. */
 import type { FitResult } from '../train/index.ts';
+import { showDrawn } from './picture.ts';
 import { formatMetric, type Score, showScore } from './score.ts';
 import { count, type Terminal } from './terminal.ts';
 
@@ -17,7 +18,7 @@ export interface RunResult {
 }
 
 /** Prints the result of a run and the files that it leaves behind. */
-export function showResult(run: RunResult, terminal: Terminal): void {
+export async function showResult(run: RunResult, terminal: Terminal): Promise<void> {
   const { folder, fit, part, size, unit, score, files, start } = run;
   if (fit.stopped) terminal.say(`  stopped early: ${fit.stopped}`);
   if (fit.bestEpoch !== undefined && fit.bestEpoch !== fit.history.length)
@@ -31,6 +32,7 @@ export function showResult(run: RunResult, terminal: Terminal): void {
   showScore(score, terminal);
   terminal.heading(`Kept in ${folder}/ (${((performance.now() - start) / 1000).toFixed(1)} s in all)`);
   terminal.say(`  ${files.join(', ')}, TensorBoard events, checkpoints/`);
+  if (files.includes('report.svg')) await showDrawn(folder, 'report', terminal);
 }
 
 /**

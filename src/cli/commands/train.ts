@@ -8,7 +8,7 @@ import type { Prepared } from '../data/prepared.ts';
 import { countClasses } from '../data/split.ts';
 import { checkModel, modelFile } from '../model-file.ts';
 import { buildModel, chooseModel, describeModel, type ModelCode, type ModelInfo } from '../models.ts';
-import { drawPreview } from '../picture.ts';
+import { drawPreview, showDrawn } from '../picture.ts';
 import { type DataRequest, prepare, taskWord } from '../prepare.ts';
 import { dashed, interruptedRun, oneOf, refuseOptions, UsageError } from '../problem.ts';
 import { showResult, writeResult } from '../result.ts';
@@ -297,6 +297,7 @@ async function preview(
   terminal.say(
     `\n${files.map((file) => join(folder, file)).join(', ')}: samples ${augment.length ? `with ${augment.join(', ')}` : 'without augmentation'}; nothing was trained`,
   );
+  await showDrawn(folder, 'preview', terminal);
   if (flags.json) process.stdout.write(`${JSON.stringify({ preview: files.map((file) => join(folder, file)) })}\n`);
 }
 
@@ -375,7 +376,7 @@ async function runAndShow(
   const { onnxProblem, ...outcome } = result;
   const { train, val, test } = prepared;
   const shown = { ...outcome, folder, size: (test ?? val ?? train).length, unit: 'sample', start };
-  showResult(shown, terminal);
+  await showResult(shown, terminal);
   if (onnxProblem !== undefined) terminal.warn(`no model.onnx: ${onnxProblem}`);
   showNext(folder, record, prepared, terminal);
   const samples = { train: train.length, val: val?.length ?? 0, test: test?.length ?? 0 };

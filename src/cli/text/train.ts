@@ -286,7 +286,7 @@ async function runAndShow(
       `  ${seconds.toFixed(1)} s, validation included; ${Math.round(tokens / seconds).toLocaleString('en-US')} tokens/s`,
     );
   const shown = { ...outcome, folder, size: data.length, unit: 'text', start };
-  showResult(shown, terminal);
+  await showResult(shown, terminal);
   terminal.heading('Next');
   terminal.say(`  npx gradus predict ${shellWord(folder)} "a text of your own"`);
   terminal.say(`  npx gradus evaluate ${shellWord(folder)} --data <table>`);
