@@ -1,7 +1,7 @@
 /** @file What the classes that answer about texts share: loading a model with its tokenizer, and running it on batches. */
 import { AutoTokenizer, type Tokenizer } from '../hub/tokenizer/index.ts';
 import { ArgumentError } from '../ir/errors.ts';
-import { compile, noGrad, Tensor, type Traceable } from '../tensor/index.ts';
+import { compile, noGrad, Tensor } from '../tensor/index.ts';
 import type { AutoClass } from './auto.ts';
 import type { FromPretrainedOptions, PreTrainedModel } from './pretrained-model.ts';
 import type { TextBatch } from './tokenized-texts.ts';
@@ -40,15 +40,14 @@ type Outputs = (name: string) => Tensor;
  * A model without gradients, compiled once per shape of batch; `pick` says what is wanted of what it gives. Its errors name
  * `autoClass`, which loads models that give it.
  */
-export function inference<R extends Traceable>(
+export function inference<R extends object>(
   model: PreTrainedModel,
   autoClass: string,
   pick: (outputs: Outputs) => R,
 ): (batch: TextBatch) => Promise<R> {
-  const run = compile((inputIds: Tensor, attentionMask: Tensor, tokenTypeIds?: Tensor) =>
+  return compile((batch: TextBatch) =>
     noGrad(() => {
-      const inputs = { inputIds, attentionMask, ...(tokenTypeIds ? { tokenTypeIds } : {}) };
-      const result: unknown = model.forward(...([inputs] as never[]));
+      const result: unknown = model.forward(...([batch] as never[]));
       return pick((name) => {
         const found: unknown = typeof result === 'object' && result !== null ? Reflect.get(result, name) : undefined;
         if (!(found instanceof Tensor))
@@ -57,6 +56,4 @@ export function inference<R extends Traceable>(
       });
     }),
   );
-  return async ({ inputIds, attentionMask, tokenTypeIds }) =>
-    await run(...([inputIds, attentionMask, ...(tokenTypeIds ? [tokenTypeIds] : [])] as const));
 }

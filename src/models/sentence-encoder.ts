@@ -13,7 +13,7 @@ import { AutoModel } from './auto.ts';
 import { snake } from './config.ts';
 import { type EncoderInputs, EncoderModel } from './encoder.ts';
 import type { FromPretrainedOptions } from './pretrained-model.ts';
-import { orderByLength, textLoader, tokenizeTexts } from './tokenized-texts.ts';
+import { orderByLength, type TextBatch, textLoader, tokenizeTexts } from './tokenized-texts.ts';
 
 /** How the vectors of tokens become the vector of their text. */
 export type Pooling = 'mean' | 'cls' | 'max';
@@ -93,11 +93,11 @@ export class SentenceEncoder extends Module {
     this.eval();
     try {
       let done = 0;
-      for await (const { inputIds, attentionMask, tokenTypeIds } of textLoader(tokens, { batchSize })) {
-        const rows = await (await this.#run(inputIds, attentionMask, ...(tokenTypeIds ? [tokenTypeIds] : []))).data();
-        for (let i = 0; i < inputIds.size(0); i++)
-          data.set(rows.subarray(i * width, (i + 1) * width), order[done + i] * width);
-        done += inputIds.size(0);
+      for await (const batch of textLoader(tokens, { batchSize })) {
+        const rows = await (await this.#run(batch)).data();
+        const n = batch.inputIds.size(0);
+        for (let i = 0; i < n; i++) data.set(rows.subarray(i * width, (i + 1) * width), order[done + i] * width);
+        done += n;
       }
     } finally {
       this.train(wasTraining);
@@ -105,7 +105,7 @@ export class SentenceEncoder extends Module {
     return { data, shape: [texts.length, width], dtype: 'float32' };
   }
 
-  readonly #run = compile((inputIds: Tensor, attentionMask: Tensor, tokenTypeIds?: Tensor) =>
+  readonly #run = compile(({ inputIds, attentionMask, tokenTypeIds }: TextBatch) =>
     noGrad(() => {
       const types = tokenTypeIds && this.backbone.readsTokenTypes ? { tokenTypeIds } : {};
       return this.forward({ inputIds, attentionMask, ...types }).sentenceEmbedding;

@@ -31,6 +31,41 @@ describe('compile', () => {
     }
   });
 
+  it('takes batches and gives the outputs of models: records and arrays of tensors, some of them optional', async () => {
+    interface Batch {
+      readonly x: Tensor;
+      readonly weight?: Tensor | undefined;
+    }
+    let traces = 0;
+    const score = compile(({ x, weight }: Batch, rows: readonly Tensor[] = []) => {
+      traces++;
+      const total = rows.reduce((sum, row) => sum.add(row), weight ? x.mul(weight) : x);
+      return { total, parts: [x, [x.neg()]] as const, none: undefined };
+    });
+    const x = tensor([1, 2]);
+    for (const k of [3, 4]) {
+      const { total, parts, none } = await score({ x, weight: tensor([k, k]) }, [x, tensor([k, 0])]);
+      expect(await total.array()).toEqual([k + 1 + k, 2 * k + 2]);
+      expect(await parts[1][0].array()).toEqual([-1, -2]);
+      expect(none).toBeUndefined();
+    }
+    expect(traces).toBe(1);
+    expect(await (await score({ x, weight: undefined })).total.array()).toEqual([1, 2]);
+    expect(await (await score({ x })).total.array()).toEqual([1, 2]);
+    expect(traces).toBe(3);
+  });
+
+  it('names what is no tensor, among the arguments and in the result', async () => {
+    const untyped = (x: object) => x;
+    const double = compile((x: { y: Tensor }) => x.y.mul(2));
+    await expect(double(untyped({ y: new Float32Array(2) }) as never)).rejects.toThrow(
+      'argument 1.y is an object of class Float32Array; a compiled function takes and gives tensors',
+    );
+    const loose = compile((x: Tensor) => ({ x, list: [x, 3] }));
+    await expect(loose(tensor([1]))).rejects.toThrow('the result.list[1] is a number; a compiled function takes');
+    expect(await (await double({ y: tensor([1]) })).array()).toEqual([2]);
+  });
+
   it('moves parameters and step numbers on as the plain loop does', async () => {
     const train = async (compiled: boolean) => {
       const w = tensor([1, -2, 3], { requiresGrad: true });

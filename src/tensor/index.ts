@@ -27,4 +27,4 @@ export { realize } from './realize.ts';
 export * from './reduce.ts';
 export * from './shape.ts';
 export { type NestedNumbers, Tensor } from './tensor.ts';
-export { compile, type Traceable } from './tracing.ts';
+export { compile } from './tracing.ts';

@@ -12,9 +12,7 @@ import type { Executable } from './executable.ts';
 import { buildExecutable, commit, exclusively, flushPending, prepare } from './realize.ts';
 import { ScalarLeaf, StorageLeaf } from './storage.ts';
 import { Tensor } from './tensor.ts';
-
-/** What a compiled function may return. */
-export type Traceable = Tensor | readonly Tensor[] | Readonly<Record<string, Tensor>>;
+import { type TreeForm, takeApart } from './tree.ts';
 
 interface Trace {
   readonly hooks: (() => void)[];
@@ -75,12 +73,13 @@ interface Entry {
   readonly parameters: readonly (number | null)[];
   readonly hooks: readonly (() => void)[];
   readonly assignments: readonly Assignment[];
-  readonly rebuild: (outputs: readonly Tensor[]) => Traceable;
+  readonly form: TreeForm;
   readonly device: string;
 }
 
 /**
- * Traces `fn` once per signature of its tensor arguments (shapes and dtypes) and afterwards only runs the program, with the
+ * Traces `fn` once per signature of its arguments (shapes and dtypes of the tensors, names and lengths of the records and
+ * arrays they stand in) and afterwards only runs the program, with the
  * new arguments, fresh random seeds and the optimiser's next numbers. JavaScript side effects of `fn` happen on the first
  * call only; everything it depends on besides its arguments must be parameters, buffers or constants.
  *
@@ -94,20 +93,31 @@ interface Entry {
  * });
  * const loss = await step(x, y);
  * ```
- * @throws ArgumentError if `fn` reads a tensor's elements while it is traced.
+ * Arguments and result are tensors, or arrays and records of tensors, such as a batch and the outputs of a model.
+ * @throws ArgumentError if `fn` reads a tensor's elements while it is traced, or for arguments or a result with anything
+ * but tensors in it.
  */
-export function compile<A extends Tensor[], R extends Traceable>(
+export function compile<A extends Tensor[], R extends object>(
+  fn: (...args: A) => R | Promise<R>,
+): (...args: A) => Promise<R>;
+export function compile<A extends (object | undefined)[], R extends object>(
+  fn: (...args: A) => R | Promise<R>,
+): (...args: A) => Promise<R>;
+export function compile<A extends (object | undefined)[], R extends object>(
   fn: (...args: A) => R | Promise<R>,
 ): (...args: A) => Promise<R> {
   const entries = new Map<string, Entry>();
-  return async (...args) => {
-    const key = args.map((t) => `${t.dtype}[${t.shape}]`).join();
+  return async (...given) => {
+    const args: Tensor[] = [];
+    const forms = given.map((tree, i) => takeApart(tree, `argument ${i + 1}`, args));
+    const key = forms.map(({ signature }) => signature).join();
     // Waiting for other programs breaks the chain of callers, so a program that may have to be made looks for them now.
     const site = entries.has(key) ? undefined : userSite();
     return await exclusively(async () => {
       const known = entries.get(key);
       if (known && known.device === getDevice()) return (await replay(known, args)) as R;
-      const entry = await trace((...inputs) => fn(...(inputs as A)), args).catch((error: unknown) => {
+      const traced = (inputs: readonly Tensor[]) => fn(...(forms.map(rebuildFrom(inputs)) as A));
+      const entry = await trace(traced, args).catch((error: unknown) => {
         throw located(error, site);
       });
       entries.set(key, entry);
@@ -124,7 +134,7 @@ function located(error: unknown, site: string | undefined): unknown {
 }
 
 async function trace(
-  fn: (...args: readonly Tensor[]) => Traceable | Promise<Traceable>,
+  fn: (inputs: readonly Tensor[]) => object | Promise<object>,
   args: readonly Tensor[],
 ): Promise<Entry> {
   if (current) throw new ArgumentError('a compiled function cannot be called while another is being traced');
@@ -133,9 +143,9 @@ async function trace(
   for (const t of args) inputs.push(await placeholder(t));
   const trace: Trace = { hooks: [], undo: [], inputs, checks: [] };
   current = trace;
-  let result: Traceable;
+  let result: object;
   try {
-    result = await fn(...inputs);
+    result = await fn(inputs);
   } catch (error) {
     // What it has assigned before it failed must not happen later.
     abandon(trace, takeAssignments());
@@ -161,10 +171,11 @@ function abandon(trace: Trace, assignments: readonly Assignment[]): void {
 async function build(
   trace: Trace,
   inputs: readonly Tensor[],
-  result: Traceable,
+  result: object,
   assignments: readonly Assignment[],
 ): Promise<Entry> {
-  const { outputs, rebuild } = unpack(result);
+  const outputs: Tensor[] = [];
+  const form = takeApart(result, 'the result', outputs);
   const plan = prepare(
     outputs.map((t) => t.value),
     assignments,
@@ -182,7 +193,7 @@ async function build(
     hooks: trace.hooks,
     checks: trace.checks,
     assignments,
-    rebuild,
+    form,
     device: getDevice(),
   };
 }
@@ -194,18 +205,13 @@ async function placeholder(argument: Tensor): Promise<Tensor> {
   return fromData(await storage.read(), argument.shape, { dtype: argument.dtype });
 }
 
-function unpack(result: Traceable): { outputs: readonly Tensor[]; rebuild: Entry['rebuild'] } {
-  if (result instanceof Tensor) return { outputs: [result], rebuild: ([t]) => t };
-  if (Array.isArray(result)) return { outputs: result as readonly Tensor[], rebuild: (ts) => ts };
-  const names = Object.keys(result);
-  const record = result as Readonly<Record<string, Tensor>>;
-  return {
-    outputs: names.map((name) => record[name]),
-    rebuild: (ts) => Object.fromEntries(names.map((name, i) => [name, ts[i]])),
-  };
+/** What puts tensors, one after the other, into the places of a form. */
+function rebuildFrom(tensors: readonly Tensor[]): (form: TreeForm) => unknown {
+  let at = 0;
+  return ({ rebuild }) => rebuild(() => tensors[at++]);
 }
 
-async function replay(entry: Entry, args: readonly Tensor[]): Promise<Traceable> {
+async function replay(entry: Entry, args: readonly Tensor[]): Promise<unknown> {
   if (args.some((t) => !t.storage)) await flushPending(args);
   for (const { argument, check } of entry.checks) {
     const data = args[argument].storage?.host;
@@ -222,8 +228,8 @@ async function replay(entry: Entry, args: readonly Tensor[]): Promise<Traceable>
   return await run(entry);
 }
 
-async function run(entry: Entry): Promise<Traceable> {
+async function run(entry: Entry): Promise<unknown> {
   const storages = await entry.executable.run(entry.leaves);
   commit(entry.assignments);
-  return entry.rebuild(storages.map((s) => new Tensor(s.value(false))));
+  return rebuildFrom(storages.map((s) => new Tensor(s.value(false))))(entry.form);
 }

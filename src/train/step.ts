@@ -88,25 +88,12 @@ export interface StepOutcome {
   readonly target: Tensor | undefined;
 }
 
-type Compiled = (...tensors: Tensor[]) => Promise<Record<string, Tensor>>;
-
-/** Caches one compiled function per set of field names. */
-function perFields(make: (names: readonly string[]) => Compiled): (batch: Batch) => Promise<Record<string, Tensor>> {
-  const compiled = new Map<string, Compiled>();
-  return async (batch) => {
-    const names = Object.keys(batch).filter((name) => batch[name] instanceof Tensor);
-    const key = names.join();
-    let run = compiled.get(key);
-    if (!run) {
-      run = make(names);
-      compiled.set(key, run);
-    }
-    return await run(...names.map((name) => batch[name] as Tensor));
-  };
+/** The tensors of a batch; what else it holds (names of files, say) takes no part. */
+function tensorsOf(batch: Batch): Record<string, Tensor> {
+  return Object.fromEntries(
+    Object.entries(batch).filter((field): field is [string, Tensor] => field[1] instanceof Tensor),
+  );
 }
-
-const batchOf = (names: readonly string[], tensors: readonly Tensor[]): Batch =>
-  Object.fromEntries(names.map((name, i) => [name, tensors[i]]));
 
 /** True unless an element of loss or gradients is NaN or infinite: their sum times zero is then NaN. */
 function allFinite(loss: Tensor, gradients: readonly Tensor[]): Tensor {
@@ -135,17 +122,15 @@ export class TrainStep<M extends Module> {
     this.#options = options;
     const accumulating = options.accumulate > 1 ? optimizer.parameters().filter((p) => p.requiresGrad) : [];
     this.#accumulators = new Map(accumulating.map((p) => [p, new Buffer(zeros(p.shape))]));
-    this.#update = perFields((names) =>
-      compile(async (...tensors) => await this.#traceUpdate(batchOf(names, tensors))),
-    );
-    this.#gather = perFields((names) => compile(async (...tensors) => this.#traceGather(batchOf(names, tensors))));
+    this.#update = compile(async (batch: Batch) => await this.#traceUpdate(batch));
+    this.#gather = compile((batch: Batch) => this.#traceGather(batch));
   }
 
   /** Runs one micro-batch; `last` of an accumulation updates the parameters. */
   async run(batch: Batch, last: boolean): Promise<StepOutcome> {
     if (!this.#isOpen) this.#statistics = last ? undefined : await this.#buffers();
     this.#isOpen = !last;
-    const { loss, ok, output, target } = await (last ? this.#update(batch) : this.#gather(batch));
+    const { loss, ok, output, target } = await (last ? this.#update : this.#gather)(tensorsOf(batch));
     return { loss, ok, output, target };
   }
 
@@ -229,14 +214,13 @@ export function evaluationStep<M extends Module>(
   model: M,
   step: StepFunction<M>,
 ): (batch: Batch) => Promise<Record<string, Tensor>> {
-  return perFields((names) =>
-    compile(async (...tensors) =>
-      noGrad(() => {
-        const { loss, output, target } = step(model, batchOf(names, tensors));
-        return { loss, ...(output ? { output } : {}), ...(target ? { target } : {}) };
-      }),
-    ),
+  const run = compile((batch: Batch) =>
+    noGrad(() => {
+      const { loss, output, target } = step(model, batch);
+      return { loss, ...(output ? { output } : {}), ...(target ? { target } : {}) };
+    }),
   );
+  return async (batch) => await run(tensorsOf(batch));
 }
 
 /**
@@ -247,18 +231,16 @@ export function predictionStep(
   model: Module,
   { asRecord }: { asRecord: boolean },
 ): (batch: Batch) => Promise<Record<string, Tensor>> {
-  return perFields((names) =>
-    compile(async (...tensors) =>
-      noGrad(() => {
-        const batch = batchOf(names, tensors);
-        const result: unknown = model.forward(...([asRecord || !batch.x ? batch : batch.x] as never[]));
-        const output = result instanceof Tensor ? result : logitsOf(result);
-        if (!output)
-          throw new ArgumentError(
-            `predict: forward() must give a tensor or { logits }, found ${found(result)} for a batch with the fields ${names.join(', ') || 'none'}; for other models call forward`,
-          );
-        return { output };
-      }),
-    ),
+  const run = compile((batch: Batch) =>
+    noGrad(() => {
+      const result: unknown = model.forward(...([asRecord || !batch.x ? batch : batch.x] as never[]));
+      const output = result instanceof Tensor ? result : logitsOf(result);
+      if (!output)
+        throw new ArgumentError(
+          `predict: forward() must give a tensor or { logits }, found ${found(result)} for a batch with the fields ${Object.keys(batch).join(', ') || 'none'}; for other models call forward`,
+        );
+      return { output };
+    }),
   );
+  return async (batch) => await run(tensorsOf(batch));
 }
