@@ -6,6 +6,7 @@ import { bleu, exportOnnx, F, manualSeed, optim, saveModel, type Tensor, Trainer
 import { lineChart } from 'gradus/plot';
 import { batches, readCorpus } from './data.ts';
 import { AttentionLstm, pad, SmallTransformer } from './models.ts';
+import { drawAttention } from './picture.ts';
 import { Subwords } from './subwords.ts';
 import { translator } from './translate.ts';
 
@@ -90,6 +91,12 @@ await saveModel(model, out, { config: { model: given.model, ...sizes, scores } }
 await subwords.save(out);
 await writeFile(join(out, 'test.de'), `${translations.join('\n')}\n`);
 const series = (['loss', 'val_loss'] as const).map((key) => ({ name: key, y: history.map((h) => h[key]) }));
+await drawAttention(
+  join(out, 'attention.svg'),
+  model,
+  subwords,
+  test.slice(0, 2).map(([english], i) => [english, translations[i]] as const),
+);
 await writeFile(join(out, 'loss.svg'), lineChart({ title: 'Cross entropy (nats)', xLabel: 'epoch', series }));
 await exportOnnx(model, join(out, 'model.onnx'), {
   inputs: { source: zeros([1, 8], { dtype: 'int64' }).add(3), target: zeros([1, 8], { dtype: 'int64' }).add(3) },

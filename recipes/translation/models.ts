@@ -1,5 +1,5 @@
 /** @file Two translators of one form: an LSTM encoder and decoder with attention, and a small Transformer. */
-import { cat, F, nn, type Tensor, where } from 'gradus';
+import { cat, F, nn, stack, type Tensor, where } from 'gradus';
 
 /** Token numbers that all vocabularies of this recipe begin with. */
 export const [pad, start, end] = [0, 1, 2];
@@ -40,6 +40,9 @@ export abstract class Translator extends nn.Module {
 
   /** Features of the next token after each of `target`, [batch, target, width]. */
   abstract decode(target: Tensor, memory: Memory, source: Tensor): Tensor;
+
+  /** How much each of `target` looks at each source token, [batch, target, source]; the sum over the source is 1. */
+  abstract attention(target: Tensor, memory: Memory, source: Tensor): Tensor;
 
   /** Logits of features; the matrix is that of the embedding (Press and Wolf 2017). */
   logits(features: Tensor): Tensor {
@@ -87,12 +90,21 @@ export class AttentionLstm extends Translator {
     };
   }
 
-  decode(target: Tensor, { features, states }: Memory, source: Tensor): Tensor {
+  #attend(target: Tensor, { features, states }: Memory, source: Tensor): { hidden: Tensor; weights: Tensor } {
     const embedded = this.dropout.forward(this.embed(target));
     const [hidden] = this.decoder.forward(embedded, [states[0], states[1]]);
     const scores = this.query.forward(hidden).matmul(features.transpose(1, 2));
-    const context = where(source.eq(pad).unsqueeze(1), -1e9, scores).softmax(-1).matmul(features);
+    return { hidden, weights: where(source.eq(pad).unsqueeze(1), -1e9, scores).softmax(-1) };
+  }
+
+  decode(target: Tensor, memory: Memory, source: Tensor): Tensor {
+    const { hidden, weights } = this.#attend(target, memory, source);
+    const context = weights.matmul(memory.features);
     return this.dropout.forward(this.combine.forward(cat([context, hidden], -1)).tanh());
+  }
+
+  attention(target: Tensor, memory: Memory, source: Tensor): Tensor {
+    return this.#attend(target, memory, source).weights;
   }
 }
 
@@ -131,5 +143,25 @@ export class SmallTransformer extends Translator {
       tgtIsCausal: true,
       memoryKeyPaddingMask: source.eq(pad),
     });
+  }
+
+  /** The mean over layers and heads. */
+  attention(target: Tensor, memory: Memory, source: Tensor): Tensor {
+    const weights: Tensor[] = [];
+    const hooks = [...this.transformer.decoder.layers].flatMap(({ multiheadAttn }) => [
+      multiheadAttn.registerForwardPreHook((_, [query, key, value, options]) => [
+        query,
+        key,
+        value,
+        { ...(options as nn.AttentionOptions), needWeights: true },
+      ]),
+      multiheadAttn.registerForwardHook((_module, _inputs, output) => {
+        const [, found] = output as [Tensor, Tensor];
+        weights.push(found);
+      }),
+    ]);
+    this.decode(target, memory, source);
+    for (const remove of hooks) remove();
+    return stack(weights).mean(0);
   }
 }

@@ -32,6 +32,11 @@ export class Subwords {
     return this.#tokenizer.decode([...ids], { skipSpecialTokens: true }).trim();
   }
 
+  /** The text of each token, for people. */
+  pieces(ids: readonly number[]): string[] {
+    return ids.map((id) => this.#tokenizer.decode([id], { skipSpecialTokens: false }).trim() || '·');
+  }
+
   /** Writes tokenizer.json, which Python's transformers reads. */
   async save(folder: string): Promise<void> {
     await this.#tokenizer.savePretrained(folder);

@@ -5,8 +5,9 @@ import { ArgumentError, OnnxModel, tensor } from 'gradus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runRecipe } from '../run.ts';
 import { batches, longest, parallel, sourceIds } from './data.ts';
-import { end, start } from './models.ts';
+import { AttentionLstm, end, SmallTransformer, start } from './models.ts';
 import { countedThings, inWords } from './numbers.ts';
+import { attentionTo } from './picture.ts';
 import { Subwords } from './subwords.ts';
 
 let folder: string;
@@ -32,6 +33,7 @@ describe('short runs', () => {
     expect(scores).toHaveLength(2);
     for (const score of scores) expect(score).toBeGreaterThan(80);
     expect((await readFile(join(out, 'test.de'), 'utf8')).trim().split('\n')).toHaveLength(200);
+    expect(await readFile(join(out, 'attention.svg'), 'utf8')).toContain('looked at');
     const model = await OnnxModel.load(join(out, 'model.onnx'));
     const ids = (values: number[]) => tensor([values, values], { dtype: 'int64' });
     const logits = model.forward({ source: ids([5, 6, 7, 8, end]), target: ids([start, 9, 10]) });
@@ -83,6 +85,25 @@ describe('texts', () => {
       expect(target[row].slice(1, length + 1)).toEqual(next[row].slice(0, length));
       expect(next[row].slice(length + 1).every((id) => id === 0)).toBe(true);
     }
+  });
+
+  it.each(['lstm', 'transformer'])('%s says where it looks: not at padding, and as a part of 1', async (kind) => {
+    const subwords = await Subwords.learn(countedThings(200, 2).flat(), 320);
+    const sizes = { vocabulary: 320, width: 16, layers: 2, dropout: 0.5 };
+    const model = (kind === 'lstm' ? new AttentionLstm(sizes) : new SmallTransformer(sizes)).eval();
+    const { weights, rows, columns } = await attentionTo(model, subwords, ['two cats', 'zwei Katzen']);
+    expect([rows.at(-1), columns.at(-1)]).toEqual(['</s>', '</s>']);
+    expect(columns.join('')).toContain('two');
+    expect([weights.length, weights[0].length]).toEqual([rows.length, columns.length]);
+    for (const row of weights) expect(row.reduce((a, b) => a + b)).toBeCloseTo(1, 5);
+    const ids = (values: number[]) => tensor([values], { dtype: 'int64' });
+    const source = ids([5, 6, end, 0, 0]);
+    const target = ids([start, 9, 10]);
+    const padded = await model.attention(target, model.encode(source), source).squeeze(0).array();
+    for (const row of padded as number[][]) expect(row.slice(3)).toEqual([0, 0]);
+    // Asking leaves the model as it was.
+    const plain = model.decode(target, model.encode(source), source);
+    expect(plain.shape).toEqual([1, 3, 16]);
   });
 
   it('refuses texts of different length and leaves empty lines out', () => {
