@@ -209,6 +209,9 @@ Examples:
   });
 }
 
+/** Options that can be given several times. */
+const listed = (value: string, before: string[] = []) => [...before, value];
+
 function inspectCommand(): Command {
   const command = new Command('inspect')
     .summary('look into a model file, a run or data')
@@ -220,13 +223,15 @@ function inspectCommand(): Command {
   data           classes and their samples, or columns and what they hold`,
     )
     .argument('<path>', 'file or folder')
-    .option('--all', 'leave nothing out of long lists');
+    .option('--all', 'leave nothing out of long lists')
+    .option('--fixed <name=value>', '.onnx: an input that keeps one value, which decides branches (If)', listed);
   common(command).addHelpText(
     'after',
     `
 Examples:
   gradus inspect runs/pets
   gradus inspect runs/pets/model.onnx
+  gradus inspect silero_vad.onnx --fixed sr=16000
   gradus inspect churn.csv`,
   );
   return command.action(async (path: string, flags: InspectFlags) => {

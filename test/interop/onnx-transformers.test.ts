@@ -81,6 +81,26 @@ describe('exports of transformers', () => {
     expect(old.length).toBe(count);
   });
 
+  it.each([
+    ['distilbert-torchscript', /^onnx::MatMul_/, 12 + 1],
+    ['distilbert-dynamo', /^val_/, 12 + 1],
+    ['gpt2-torchscript', /^onnx::MatMul_/, 1],
+    ['vit-dynamo', /^val_/, 12],
+  ])(
+    '%s: inspection names the layers of weights that the exporter renamed, and where to cut',
+    async (name, made, least) => {
+      const found = await inspectOnnx(pathOf(name));
+      const renamed = found.parameters.filter((p) => p.trainable && made.test(p.name));
+      expect(renamed.length).toBeGreaterThanOrEqual(least - 1);
+      for (const { layer } of renamed) expect(layer).toMatch(/^[a-z].*\.(weight|bias)$/);
+      expect(String(found)).toMatch(new RegExp(`  ${renamed[0].layer} .*  initializer ${renamed[0].name}\n`));
+      expect(found.features.length).toBeGreaterThan(1);
+      const [{ name: feature, readBy }] = found.features;
+      expect(readBy).toMatch(/^(Gemm|MatMul) \w+/);
+      expect((await OnnxModel.load(pathOf(name), { cutAt: feature })).outputNames).toEqual([feature]);
+    },
+  );
+
   it('a cut with a new head trains, frozen by layer name; the weights go back into the file, its axes stay', async () => {
     const path = pathOf('distilbert-torchscript');
     const golden = await loadFixture(`${folder}distilbert-torchscript`);

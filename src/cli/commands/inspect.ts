@@ -1,8 +1,10 @@
 /** @file gradus inspect: what a model file, a run or a data set holds. */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { detectKind, isMissing } from '../../data/index.ts';
 import { inspectOnnx, openSafetensors } from '../../hub/index.ts';
+import type { NestedNumbers } from '../../tensor/index.ts';
 import { checkExists, detect, extensionOf } from '../data/detect.ts';
 import { openImages } from '../data/image-source.ts';
 import { countClasses } from '../data/split.ts';
@@ -16,6 +18,8 @@ import { textTask } from '../text/record.ts';
 
 export interface InspectFlags {
   all?: boolean;
+  /** Inputs of an .onnx file that keep one value: `name=value`. */
+  fixed?: string[];
   json?: boolean;
   quiet?: boolean;
 }
@@ -27,18 +31,19 @@ interface Finding {
 }
 
 export async function inspect(path: string, flags: InspectFlags): Promise<void> {
-  const finding = await look(path, flags.all ?? false, new Terminal(flags));
+  const finding = await look(path, flags, new Terminal(flags));
   process.stdout.write(flags.json ? `${JSON.stringify(finding.json)}\n` : `${finding.text}\n`);
 }
 
-async function look(path: string, all: boolean, terminal: Terminal): Promise<Finding> {
+async function look(path: string, { all = false, fixed }: InspectFlags, terminal: Terminal): Promise<Finding> {
   const kind = await checkExists(path);
   if (kind === 'folder' && (await isThere(join(path, 'run.json')))) {
     if ((await taskOfRun(path)) !== textTask) return await lookAtRun(path, terminal);
     const { lookAtTextRun } = await import('../text/inspect.ts');
     return await lookAtTextRun(path, terminal);
   }
-  if (kind === 'file' && /\.onnx$/i.test(path)) return await lookAtOnnx(path, all);
+  if (kind === 'file' && /\.onnx$/i.test(path)) return await lookAtOnnx(path, all, fixed);
+  if (fixed) throw new UsageError(`--fixed gives inputs of .onnx files; ${path} is none`);
   if (kind === 'file' && /\.safetensors$/i.test(path)) return await lookAtSafetensors(path, all);
   if (kind === 'file' && /\.(pt|pth|pkl|ckpt)$/i.test(path))
     throw new UsageError(
@@ -47,13 +52,33 @@ async function look(path: string, all: boolean, terminal: Terminal): Promise<Fin
   return await lookAtData(path, all);
 }
 
-async function lookAtOnnx(path: string, all: boolean): Promise<Finding> {
-  const found = await inspectOnnx(path);
+async function lookAtOnnx(path: string, all: boolean, fixed: readonly string[] = []): Promise<Finding> {
+  const found = await inspectOnnx(path, { fixed: Object.fromEntries(fixed.map(fixedValue)) });
   const { toString: _, ...json } = found;
   const lines = found.toString().trimEnd().split('\n');
   // Metadata may hold whole documents.
   const text = lines.map((line) => printable(line, all ? Number.POSITIVE_INFINITY : 160)).join('\n');
   return { text, json: { kind: 'onnx', path, ...json } };
+}
+
+/** `sr=16000`, `mask=true` or `scales=[1,2]`. */
+function fixedValue(text: string): [string, NestedNumbers] {
+  const at = text.lastIndexOf('=');
+  const parsed = nestedNumbers.safeParse(at > 0 ? jsonOf(text.slice(at + 1)) : undefined);
+  if (!parsed.success) throw new UsageError(`--fixed takes name=value with a number or a list, found '${text}'`);
+  return [text.slice(0, at), parsed.data];
+}
+
+const nestedNumbers: z.ZodType<NestedNumbers> = z.lazy(() =>
+  z.union([z.number(), z.boolean().transform(Number), z.array(nestedNumbers)]),
+);
+
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 async function lookAtSafetensors(path: string, all: boolean): Promise<Finding> {

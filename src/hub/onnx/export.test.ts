@@ -320,13 +320,14 @@ describe('inspectOnnx', () => {
             1  BatchNormalization
             1  Gemm
             1  Relu
-      initializers: 44 elements, 36 trainable
-        train  0.weight        float32 [4, 6]
-        train  0.bias          float32 [4]
-        train  1.weight        float32 [4]
-        train  1.bias          float32 [4]
-               1.running_mean  float32 [4]  running statistics of BatchNormalization (node 'BatchNormalization_1')
-               1.running_var   float32 [4]  running statistics of BatchNormalization (node 'BatchNormalization_1')"
+      trains: 36 of 44 elements, in 4 of 6 initializers
+        0.weight        float32 [4, 6]
+        0.bias          float32 [4]
+        1.weight        float32 [4]
+        1.bias          float32 [4]
+      does not train
+        1.running_mean  float32 [4]  running statistics of BatchNormalization (node 'BatchNormalization_1')
+        1.running_var   float32 [4]  running statistics of BatchNormalization (node 'BatchNormalization_1')"
     `);
   });
 

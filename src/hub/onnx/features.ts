@@ -53,9 +53,7 @@ export function findFeatures(
     for (let passed = 0; name && passed < depth; ) {
       const step = producers.get(name);
       if (!step) break;
-      const data: string | undefined = (dataFirst.has(step.type) ? step.inputs.slice(0, 1) : step.inputs).find((n) =>
-        isMoving.has(n),
-      );
+      const data: string | undefined = operandsOf(step).find((n) => isMoving.has(n));
       const isLayer = layerTypes.has(step.type) && step.inputs.some((n) => (weights.get(n)?.dims.length ?? 0) >= 2);
       if (isLayer) {
         passed++;
@@ -74,6 +72,12 @@ export function findFeatures(
     }
   }
   return [...found.values()];
+}
+
+/** Names whose elements a step works on. */
+function operandsOf(step: Step): readonly string[] {
+  if (step.bodies.size === 0) return dataFirst.has(step.type) ? step.inputs.slice(0, 1) : step.inputs;
+  return [...step.bodies.values()].flatMap((inner) => [...[...allSteps(inner)].flatMap(operandsOf), ...inner.outputs]);
 }
 
 /** Values that depend on the inputs' elements. Shapes of them do not count. */

@@ -1,7 +1,8 @@
 /** @file Where gradients can flow in an imported graph: which initializers can be trained, and why the others cannot. */
 import { dtypeFromOnnx, isFloat } from '../../ir/dtype.ts';
 import type { TensorProto } from '../../ir/onnx/proto.ts';
-import type { Body, Step } from './program.ts';
+import type { OpenBranch } from './branches.ts';
+import { allSteps, type Body, type Step } from './program.ts';
 
 /** What an initializer is, as a part of a model that is trained. */
 export type Role =
@@ -101,6 +102,12 @@ class Flow {
   /** Values that must be known while tracing, and the step that needs them. */
   readonly pinned = new Map<string, Step>();
   readonly statistics = new Map<string, Step>();
+  readonly #open: ReadonlySet<Step>;
+
+  /** @param open steps of If that cannot be decided while tracing. */
+  constructor(open: ReadonlySet<Step>) {
+    this.#open = open;
+  }
 
   visit(body: Body): void {
     for (let i = body.steps.length - 1; i >= 0; i--) this.#step(body.steps[i]);
@@ -109,8 +116,11 @@ class Flow {
   #step(step: Step): void {
     for (const inner of step.bodies.values()) {
       inner.outputs.forEach((name, i) => {
-        if (step.type === 'If' && this.reached.has(step.outputs[i])) this.#reach(name, step);
-        else if (step.type !== 'If') this.stopped.set(name, { step, at: step.outputs[i] ?? '' });
+        const isTaken = step.type === 'If' && !this.#open.has(step);
+        const after = this.stopped.get(step.outputs[i]);
+        if (!isTaken) this.stopped.set(name, { step, at: step.outputs[i] ?? '' });
+        else if (this.reached.has(step.outputs[i])) this.#reach(name, step);
+        else if (after) this.stopped.set(name, after);
       });
       this.visit(inner);
     }
@@ -168,19 +178,36 @@ class Flow {
 /**
  * What each initializer is, by name.
  * @param outputs the outputs that count; gradients start there.
+ * @param open branches that nothing decides yet: no gradient passes them.
  */
 export function findRoles(
   body: Body,
   outputs: readonly string[],
   weights: ReadonlyMap<string, TensorProto>,
+  open: readonly OpenBranch[] = [],
 ): Map<string, Verdict> {
-  const flow = new Flow();
+  const deciding = new Map(open.map(({ step, inputs: names }) => [step, names]));
+  const flow = new Flow(new Set(deciding.keys()));
   for (const name of outputs) flow.reached.set(name, null);
   flow.visit(body);
-  return new Map([...weights].map(([name, tensor]) => [name, verdict(name, tensor, flow)]));
+  const read = new Set([...allSteps(body)].flatMap((step) => step.inputs).concat(outputs));
+  for (const step of allSteps(body))
+    for (const inner of step.bodies.values()) for (const name of inner.outputs) read.add(name);
+  return new Map(
+    [...weights].map(([name, tensor]) => {
+      const found = verdict(name, tensor, flow, deciding);
+      const isAside = found.role === 'constant' && !read.has(name);
+      return [name, isAside ? { ...found, reason: 'nothing reads it, or only a branch that is not taken' } : found];
+    }),
+  );
 }
 
-function verdict(name: string, tensor: TensorProto, flow: Flow): Verdict {
+function verdict(
+  name: string,
+  tensor: TensorProto,
+  flow: Flow,
+  deciding: ReadonlyMap<Step, readonly string[]>,
+): Verdict {
   const dtype = dtypeFromOnnx(tensor.dataType);
   const isPinned = flow.pinned.has(name);
   if (!dtype || !isFloat(dtype))
@@ -204,10 +231,27 @@ function verdict(name: string, tensor: TensorProto, flow: Flow): Verdict {
   if (stop) {
     const { type, name: node } = stop.step;
     const path = [flow.path(stop.at), type].filter((s) => s).join(' <- ');
-    const reason = `operator ${type} (node '${node}') has no gradient; path from the output: ${path}`;
+    const reason = `${obstacle(stop.step, deciding)}; path from the output: ${path}`;
     return { role: 'blocked', reason, blockedBy: { operator: type, node, path } };
   }
   return { role: 'constant', reason: 'no gradient leads to it: the outputs do not depend on it, or only in steps' };
+}
+
+/** Why no gradient passes a step, and what helps where something does. */
+function obstacle(step: Step, deciding: ReadonlyMap<Step, readonly string[]>): string {
+  const inputs = deciding.get(step);
+  const named = `operator ${step.type} (node '${step.name}')`;
+  if (inputs)
+    return `${named} branches on input ${inputs.map((n) => `'${n}'`).join(', ')}, which must be given once: ${fixedOption(inputs)}`;
+  if (step.type === 'Loop' || step.type === 'Scan')
+    return `${named} runs its body as often as the data says, which cannot be traced; cut the graph before it: { cutAt: name }`;
+  return `${named} has no gradient`;
+}
+
+/** `{ fixed: { sr: value } }`. */
+export function fixedOption(inputs: readonly string[]): string {
+  const entries = inputs.map((name) => `${/^[A-Za-z_$][\w$]*$/.test(name) ? name : JSON.stringify(name)}: value`);
+  return `{ fixed: { ${entries.join(', ')} } }`;
 }
 
 /** Attention masks are added as -infinity or the lowest number. Tensors that are called weights are not searched. */

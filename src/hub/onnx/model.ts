@@ -1,18 +1,19 @@
 /** @file OnnxModel: any .onnx file as a module that trains. */
-import { type DType, dtypeFromOnnx, isFloat, isInteger } from '../../ir/dtype.ts';
-import { ArgumentError, DTypeError, ShapeError } from '../../ir/errors.ts';
+import { type DType, dtypeFromOnnx, isFloat } from '../../ir/dtype.ts';
+import { ArgumentError } from '../../ir/errors.ts';
 import { topologicalOrder, Value } from '../../ir/graph.ts';
 import type { TensorProto, ValueInfoProto } from '../../ir/onnx/proto.ts';
-import { formatShape } from '../../ir/shape.ts';
 import { Buffer, Module, matchesName, type NamePattern, Parameter } from '../../nn/module.ts';
 import { apply } from '../../ops/define.ts';
-import { fromData, type NestedNumbers, noGrad, Tensor, tensor } from '../../tensor/index.ts';
+import { fromData, type NestedNumbers, noGrad, Tensor } from '../../tensor/index.ts';
 import { nextSeed } from '../../tensor/random.ts';
 import { ScalarLeaf } from '../../tensor/storage.ts';
 import { constantFromProto } from './attributes.ts';
+import { type OpenBranch, resolveBranches } from './branches.ts';
 import { findFeatures, type OnnxFeature, pruned } from './features.ts';
 import { type OnnxFile, readOnnx } from './files.ts';
 import { findRoles } from './flow.ts';
+import { checkShape, fixedInputs, withDType } from './inputs.ts';
 import { allSteps, type Body, prepareProgram, type Step, unknownOperator, weightsOf } from './program.ts';
 import { saveInto, type Written } from './save.ts';
 import { findAliases, findLinears, type LinearUse } from './scope.ts';
@@ -121,7 +122,7 @@ export class OnnxModel extends Module {
     this.#weights = weightsOf(file.model);
     this.#inputs = graph.input.filter(({ name }) => !this.#weights.has(name) && !fixed.has(name));
     this.inputNames = this.#inputs.map(({ name }) => name);
-    const whole = prepareProgram(file.model);
+    const { body: whole, open } = resolveBranches(prepareProgram(file.model), graph, this.#weights, fixed);
     const { cutAt } = options;
     const body = cutAt === undefined ? whole : pruned(whole, [cutAt]);
     if (!body)
@@ -138,7 +139,7 @@ export class OnnxModel extends Module {
     for (const step of this.#body.steps) if (!step.op && step.bodies.size === 0) throw unknownOperator(step);
     const linears = findLinears(this.#body, this.#weights);
     this.#aliases = findAliases(this.#body, this.#weights, linears);
-    this.#makeState(options.trainable, shared);
+    this.#makeState(options.trainable, open, shared);
     this.#linears = linears.filter(({ weight }) => this.#state.get(weight) instanceof Parameter);
   }
 
@@ -150,7 +151,7 @@ export class OnnxModel extends Module {
    */
   static async load(source: string | Uint8Array, options: OnnxLoadOptions = {}): Promise<OnnxModel> {
     const file = await readOnnx(source);
-    return new OnnxModel(file, options, await fixedInputs(file, options.fixed ?? {}));
+    return new OnnxModel(file, options, await fixedInputs(file.model.graph, options.fixed ?? {}));
   }
 
   /**
@@ -225,8 +226,12 @@ export class OnnxModel extends Module {
     return isAlias ? (name) => this.#matches(name, pattern) : pattern;
   }
 
-  #makeState(trainable: NamePattern | undefined, shared?: ReadonlyMap<string, Parameter | Buffer>): void {
-    const roles = findRoles(this.#body, this.outputNames, this.#weights);
+  #makeState(
+    trainable: NamePattern | undefined,
+    open: readonly OpenBranch[],
+    shared?: ReadonlyMap<string, Parameter | Buffer>,
+  ): void {
+    const roles = findRoles(this.#body, this.outputNames, this.#weights, open);
     const used = new Set([...allSteps(this.#body)].flatMap((s) => s.inputs).concat(this.outputNames));
     let matched = 0;
     for (const [name, tensor] of this.#weights) {
@@ -408,26 +413,6 @@ export class OnnxModel extends Module {
   }
 }
 
-/** Values of inputs that are given once, in the dtype and shape that the file wants. */
-async function fixedInputs(
-  file: OnnxFile,
-  fixed: Readonly<Record<string, Tensor | NestedNumbers>>,
-): Promise<Map<string, Value>> {
-  const values = new Map<string, Value>();
-  for (const [name, given] of Object.entries(fixed)) {
-    const info = file.model.graph.input.find((input) => input.name === name);
-    if (!info)
-      throw new ArgumentError(
-        `fixed: the model has no input '${name}'; its inputs are ${list(file.model.graph.input.map((i) => i.name))}`,
-      );
-    const wanted = info.elemType === undefined ? undefined : dtypeFromOnnx(info.elemType);
-    const found = withDType(info, given instanceof Tensor ? given : tensor(given, { dtype: wanted }));
-    checkShape(info, found, new Map());
-    values.set(name, Value.constant(found.dtype, found.shape, await found.data()));
-  }
-  return values;
-}
-
 const list = (names: readonly string[]) => names.map((n) => `'${n}'`).join(', ') || 'none';
 const sizeOfProto = (t: TensorProto) => t.dims.reduce((n, d) => n * d, 1);
 
@@ -451,31 +436,4 @@ function replay(template: Template, given: readonly Tensor[]): Tensor[] {
     for (const { buffer, value } of template.updates) buffer.assign(new Tensor(map(value)).detach());
   });
   return template.outputs.map((v) => new Tensor(map(v)));
-}
-
-/** Sizes must be those of the file; one symbol stands for one size. */
-function checkShape(info: ValueInfoProto, tensor: Tensor, symbols: Map<string, { size: number; by: string }>): void {
-  const { shape, name } = info;
-  if (!shape) return;
-  const expected = `expected [${shape.map((d) => d ?? '?').join(', ')}], found ${formatShape(tensor.shape)}`;
-  if (shape.length !== tensor.ndim) throw new ShapeError(`input '${name}': ${expected}`);
-  shape.forEach((dim, i) => {
-    const size = tensor.shape[i];
-    if (typeof dim === 'number' && dim !== size) throw new ShapeError(`input '${name}': ${expected}`);
-    if (typeof dim !== 'string') return;
-    const before = symbols.get(dim);
-    if (before && before.size !== size)
-      throw new ShapeError(
-        `input '${name}': ${expected}; '${dim}' is ${size} here and ${before.size} in input '${before.by}'`,
-      );
-    symbols.set(dim, { size, by: name });
-  });
-}
-
-/** Integers are brought to the width that the file wants; everything else must fit. */
-function withDType({ name, elemType }: ValueInfoProto, tensor: Tensor): Tensor {
-  const wanted = elemType === undefined ? undefined : dtypeFromOnnx(elemType);
-  if (!wanted || wanted === tensor.dtype) return tensor;
-  if ((isInteger(wanted) || wanted === 'bool') && !isFloat(tensor.dtype)) return tensor.to(wanted);
-  throw new DTypeError(`input '${name}' takes ${wanted}, found ${tensor.dtype}; cast it with .to('${wanted}')`);
 }

@@ -121,10 +121,17 @@ export function findAliases(
     if (name !== weight && alias !== weight && generated.test(weight)) aliases.set(weight, alias);
   }
   const readers = readersOf(body);
-  for (const [name, { dims }] of weights) {
+  for (const [name, tensor] of weights) {
     if (aliases.has(name) || !generated.test(name)) continue;
-    const scope = readers.get(name)?.find((step) => step.scope)?.scope;
-    if (scope) aliases.set(name, `${scope}.${dims.length === 1 ? 'bias' : 'weight'}`);
+    const step = readers.get(name)?.find((s) => s.scope);
+    if (step) aliases.set(name, `${step.scope}.${roleName(step, name, tensor)}`);
   }
   return aliases;
+}
+
+/** What a layer calls an operand. */
+function roleName({ type, inputs }: Step, name: string, { dims }: TensorProto): string {
+  if (['LSTM', 'GRU', 'RNN'].includes(type))
+    return ['x', 'weight_ih', 'weight_hh', 'bias'][inputs.indexOf(name)] ?? name;
+  return dims.length === 1 ? 'bias' : 'weight';
 }

@@ -100,7 +100,7 @@ class WithHead extends Module {
     this.head = new Linear(features, 2);
   }
 
-  override forward(x: Tensor): Tensor {
+  override forward(x: Record<string, Tensor>): Tensor {
     return this.head.forward(pooled(this.backbone.forward(x)));
   }
 }
@@ -143,14 +143,9 @@ async function tryModel({ file, fixed, inputs, loss, lr }: Case, modules: string
   let head: number[] = [];
   const [feature] = net.features();
   if (feature) {
-    const backbone = (await OnnxModel.load(path, { cutAt: feature.name })).freeze();
+    const backbone = (await OnnxModel.load(path, { cutAt: feature.name, fixed })).freeze();
     const model = new WithHead(backbone, pooled(backbone.forward(x)).size(1)).train(false);
-    head = await train(
-      () => F.crossEntropy(model.forward(Object.values(x)[0]), labels(2)),
-      model.head.parameters(),
-      0.002,
-      20,
-    );
+    head = await train(() => F.crossEntropy(model.forward(x), labels(2)), model.head.parameters(), 0.002, 20);
   }
   const falls = (list: readonly number[]) => list[list.length - 1] < list[0];
   const ok = Math.max(before, after, resized) < 1e-4 && moved > 1e-5 && falls(losses) && (!feature || falls(head));
@@ -182,8 +177,13 @@ try {
       `ok   If without a known condition: ${error instanceof Error ? error.message.replace(/\s+/g, ' ') : error}`,
     );
   }
-  const { problems } = await inspectOnnx(join(modules, `${vad}silero_vad_v5.onnx`));
-  console.log(`inspectOnnx: ${problems.join('; ') || 'no problems'}`);
+  for (const sr of [undefined, 16000, 8000]) {
+    const found = await inspectOnnx(join(modules, `${vad}silero_vad_v5.onnx`), sr ? { fixed: { sr } } : {});
+    const counts = `${found.parameters.filter((p) => p.trainable).length} of ${found.parameters.length} train`;
+    console.log(
+      `inspectOnnx, sr ${sr ?? 'open'}: ${counts}; undecided ${found.branches.map((b) => b.node).join(', ') || 'nothing'}`,
+    );
+  }
   process.exitCode = failed ? 1 : 0;
 } finally {
   await rm(folder, { recursive: true });
