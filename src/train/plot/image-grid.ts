@@ -45,30 +45,33 @@ export async function imageGrid(
   const top = title === undefined ? 14 : 44;
   const captions = images.some((i) => i.caption !== undefined) ? 18 : 0;
   const notes = images.some((i) => i.note !== undefined) ? 15 : 0;
-  const rowHeight = size + captions + notes + gap;
+  const pictures = await Promise.all(images.map(async ({ image }) => await embed(image, size)));
+  // Cells are as wide and high as the largest picture; smaller ones are centred.
+  const cell = {
+    width: Math.max(...pictures.map((p) => p.width)),
+    height: Math.max(...pictures.map((p) => p.height)),
+  };
+  const rowHeight = cell.height + captions + notes + gap;
   const across = Math.min(columns, images.length);
-  const width = gap + across * (size + gap);
+  const width = gap + across * (cell.width + gap);
   const height = top + Math.ceil(images.length / columns) * rowHeight;
   const parts: string[] = [];
   if (title !== undefined) parts.push(text(title, 12, 26, 15, ink, 'start', 600));
-  for (const [i, { image, caption, note, color = '#d1d5db' }] of images.entries()) {
-    const x = gap + (i % columns) * (size + gap);
+  for (const [i, { caption, note, color = '#d1d5db' }] of images.entries()) {
+    const { uri, width: w, height: h } = pictures[i];
+    const x = gap + (i % columns) * (cell.width + gap);
     const y = top + Math.floor(i / columns) * rowHeight;
-    const png = await encodePng(image, size * 2);
-    const uri = `data:image/png;base64,${png.bytes.toString('base64')}`;
-    // The picture has the size of its image; thinner ones are centred in their square.
-    const scale = size / Math.max(png.width, png.height);
-    const [w, h] = [png.width * scale, png.height * scale];
-    const [left, upper] = [x + (size - w) / 2, y + (size - h) / 2];
+    const [left, upper] = [x + (cell.width - w) / 2, y + (cell.height - h) / 2];
     parts.push(
       `<image x="${left}" y="${upper}" width="${w}" height="${h}" preserveAspectRatio="none" href="${uri}"/>`,
       `<rect x="${left - 1}" y="${upper - 1}" width="${w + 2}" height="${h + 2}" fill="none" stroke="${escapeXml(color)}" stroke-width="2"/>`,
     );
-    const middle = x + size / 2;
-    if (caption !== undefined)
-      parts.push(text(fitText(caption, 12, size + gap - 4), middle, y + size + 16, 12, ink, 'middle'));
+    const middle = x + cell.width / 2;
+    const under = y + cell.height;
+    const room = cell.width + gap - 4;
+    if (caption !== undefined) parts.push(text(fitText(caption, 12, room), middle, under + 16, 12, ink, 'middle'));
     if (note !== undefined)
-      parts.push(text(fitText(note, 10.5, size + gap - 4), middle, y + size + captions + 12, 10.5, faintInk, 'middle'));
+      parts.push(text(fitText(note, 10.5, room), middle, under + captions + 12, 10.5, faintInk, 'middle'));
   }
   return (
     `<svg width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" xmlns="http://www.w3.org/2000/svg">\n` +
@@ -78,6 +81,14 @@ export async function imageGrid(
 
 function text(content: string, x: number, y: number, size: number, fill: string, anchor: string, weight = 400): string {
   return `<text x="${x}" y="${y}" font-family="${escapeXml(fontFamily)}" font-size="${size}" font-weight="${weight}" fill="${fill}" text-anchor="${anchor}">${escapeXml(content)}</text>`;
+}
+
+/** An image as a PNG's address, and the size at which it is shown: the longer side `size`. */
+async function embed(image: NDArray, size: number) {
+  const png = await encodePng(image, size * 2);
+  const scale = size / Math.max(png.width, png.height);
+  const uri = `data:image/png;base64,${png.bytes.toString('base64')}`;
+  return { uri, width: png.width * scale, height: png.height * scale };
 }
 
 /** PNG of an image, enlarged by a whole factor to about `wanted` pixels so that pixels stay sharp. */
