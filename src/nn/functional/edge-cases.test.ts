@@ -109,8 +109,14 @@ it('interpolate to the nearest by an odd factor rounds as PyTorch does', async (
   }
 });
 
-it('interpolate to the nearest doubles exactly', async () => {
-  await near(F.interpolate(counted([1, 1, 2]), { scaleFactor: 2.3, mode: 'nearest' }), [0, 0, 1, 1]);
+it('interpolate to the nearest copies and doubles images exactly, sequences and volumes by the factor, as PyTorch', async () => {
+  const nearest = (shape: number[], scaleFactor: number[]) =>
+    F.interpolate(counted(shape), { scaleFactor, mode: 'nearest' });
+  await near(nearest([1, 1, 2, 1], [2.3, 1]), [0, 0, 1, 1]);
+  await near(nearest([1, 1, 3, 1], [1.2, 1]), [0, 1, 2]);
+  await near(nearest([1, 1, 2], [2.3]), [0, 0, 0, 1]);
+  await near(nearest([1, 1, 3], [1.2]), [0, 0, 1]);
+  await near(nearest([1, 1, 4, 1, 1], [2.2, 1, 1]), [0, 0, 0, 1, 1, 2, 2, 3]);
 });
 
 it('interpolate gives the size that the factor says, not its rounding to float32', async () => {

@@ -54,7 +54,12 @@ export function interpolate(x: Tensor, options: InterpolateOptions = {}): Tensor
   const target = outputSizes(x, spatial, options);
   if (mode === 'area') return [adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d][spatial - 1](x, target.sizes);
   if (mode === 'nearest' || mode === 'nearest-exact') {
-    const places = target.sizes.map((n, i) => nearestPlaces(x.shape[i + 2], n, mode, target.factors?.[i]));
+    // Whatever the factor, PyTorch copies and doubles images exactly, yet neither sequences nor volumes.
+    const isExact = (n: number, i: number) =>
+      mode === 'nearest' && spatial === 2 && (n === x.shape[i + 2] || n === 2 * x.shape[i + 2]);
+    const places = target.sizes.map((n, i) =>
+      nearestPlaces(x.shape[i + 2], n, mode, target.factors?.[i], isExact(n, i)),
+    );
     if (places.some((p) => !p.agrees)) return new Tensor(places.reduce(pickPlaces, x.value));
   }
   const [scales, sized] = target.factors
@@ -72,10 +77,14 @@ function asFloat32(factor: number, size: number, wanted: number): number {
 }
 
 /** Where each element of an axis comes from by PyTorch's rounding, and whether ONNX's gives the same. */
-function nearestPlaces(size: number, outputs: number, mode: InterpolateMode, factor?: number) {
+function nearestPlaces(
+  size: number,
+  outputs: number,
+  mode: InterpolateMode,
+  factor: number | undefined,
+  isExact: boolean,
+) {
   const f32 = Math.fround;
-  // Whatever the factor, PyTorch copies and doubles exactly.
-  const isExact = mode === 'nearest' && (outputs === size || outputs === 2 * size);
   const step = isExact ? size / outputs : f32(factor === undefined ? size / outputs : 1 / factor);
   const scale = f32(factor ?? outputs / size);
   const index = Array.from({ length: outputs }, (_, i) =>
@@ -85,7 +94,9 @@ function nearestPlaces(size: number, outputs: number, mode: InterpolateMode, fac
     const at = mode === 'nearest' ? Math.floor(f32(i / scale)) : Math.floor(f32(f32(i + 0.5) / scale));
     return Math.min(size - 1, at);
   });
-  return { index, agrees: index.every((at, i) => at === onnx[i]) };
+  // ONNX Runtime copies what keeps its size, whatever the factor.
+  const fitsCopy = outputs !== size || index.every((at, i) => at === i);
+  return { index, agrees: fitsCopy && index.every((at, i) => at === onnx[i]) };
 }
 
 function pickPlaces(v: Value, { index }: { readonly index: readonly number[] }, i: number): Value {
