@@ -22,4 +22,4 @@ export {
   imageFolder,
   readImage,
 } from './readers/images.ts';
-export { readParquet } from './readers/parquet.ts';
+export { readParquet, readParquetClassNames } from './readers/parquet.ts';

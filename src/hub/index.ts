@@ -10,6 +10,7 @@ export {
   saveSafetensors,
   writeSafetensors,
 } from '../train/safetensors.ts';
+export { type ClassNames, hubClassNames } from './class-names.ts';
 export { type HubDataFormat, type HubDatasetFiles, type HubDatasetOptions, hubDatasetFiles } from './hub-dataset.ts';
 export { HubError } from './hub-error.ts';
 export * from './onnx/index.ts';

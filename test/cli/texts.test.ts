@@ -8,6 +8,8 @@ import { gzipSync } from 'node:zlib';
 import { parquetWriteBuffer } from 'hyparquet-writer';
 import ort from 'onnxruntime-node';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { Terminal } from '../../src/cli/terminal.ts';
+import { prepareTexts } from '../../src/cli/text/data.ts';
 import { loadSafetensors } from '../../src/hub/index.ts';
 import { gradus, here, temporary } from './run.ts';
 import { banking, writeTinyBert } from './tiny-bert.ts';
@@ -202,19 +204,27 @@ describe('fine-tuning', () => {
 
 describe('data sets of the hub', () => {
   it('are downloaded by name, with their own parts; answers withheld are no test', async () => {
-    const table = (start: number, count: number, label: (i: number) => number) => {
+    const table = (start: number, count: number, label: (i: number) => number, isNamed = false) => {
       const rows = Array.from({ length: count }, (_, i) => start + i);
       const columnData = [
         { name: 'sentence', data: rows.map((i) => (i % 2 ? 'my card was stolen' : 'what is the rate')) },
         { name: 'label', data: rows.map((i) => BigInt(label(i))) },
       ];
-      return Buffer.from(parquetWriteBuffer({ columnData }));
+      // As Python's datasets notes the features.
+      const classLabel = { names: ['rate', 'card'], _type: 'ClassLabel' };
+      const features = { sentence: { dtype: 'string', _type: 'Value' }, label: classLabel };
+      const kvMetadata = isNamed ? [{ key: 'huggingface', value: JSON.stringify({ info: { features } }) }] : [];
+      return Buffer.from(parquetWriteBuffer({ columnData, kvMetadata }));
     };
     const files: Record<string, Buffer> = {
       'plain/train-00000-of-00002.parquet': table(0, 20, (i) => i % 2),
       'plain/train-00001-of-00002.parquet': table(20, 20, (i) => i % 2),
       'plain/validation-00000-of-00001.parquet': table(0, 10, (i) => i % 2),
       'plain/test-00000-of-00001.parquet': table(0, 10, () => -1),
+      'named/train-00000-of-00001.parquet': table(0, 40, (i) => i % 2, true),
+      'README.md': Buffer.from(
+        "---\ndataset_info:\n- config_name: plain\n  features:\n  - name: label\n    dtype:\n      class_label:\n        names:\n          '0': fee\n          '1': theft\n---\n",
+      ),
     };
     const hash = (data: Buffer) => createHash('sha1').update(`blob ${data.length}\0`).update(data).digest('hex');
     const commit = 'b'.repeat(40);
@@ -237,12 +247,29 @@ describe('data sets of the hub', () => {
     vi.stubEnv('HF_HUB_CACHE', join(folder, 'hub'));
     try {
       const out = join(folder, 'from-hub');
-      const args = ['--dataset', 'someone/questions', '--labels', 'rate,card', '--epochs', '1', '--json', '-q'];
+      const data = ['--dataset', 'someone/questions', '--config', 'plain', '--labels', 'rate,card'];
+      const args = [...data, '--epochs', '1', '--json', '-q'];
       const { code, stdout, stderr } = await train(...args, '--out', out);
       expect(code, stderr).toBe(0);
       expect(JSON.parse(stdout)).toMatchObject({ part: 'validation', texts: { train: 40, val: 10, test: 0 } });
+      // --labels goes before; else the files themselves, else the card name the classes.
+      const { id2label } = JSON.parse(await readFile(join(out, 'config.json'), 'utf8'));
+      expect(id2label).toEqual({ 0: 'rate', 1: 'card' });
+      const columns = { text: undefined, label: undefined, val: undefined, test: undefined };
+      const rules = { strict: false, seed: 1, limit: undefined, labels: undefined };
+      const request = { ...columns, ...rules, path: 'someone/questions', hub: true };
+      const quiet = new Terminal({ quiet: true });
+      const noted = await prepareTexts({ ...request, config: 'named' }, quiet);
+      expect(noted.classes).toEqual(['rate', 'card']);
+      expect((await prepareTexts({ ...request, config: 'plain' }, quiet)).classes).toEqual(['fee', 'theft']);
+      const local = { hub: false, config: undefined, labels: ['a', 'b'] };
+      const file = join(folder, 'named.parquet');
+      await writeFile(file, files['named/train-00000-of-00001.parquet']);
+      expect((await prepareTexts({ ...request, ...local, path: file }, quiet)).classes).toEqual(['a', 'b']);
+      const own = { ...local, path: file, labels: undefined };
+      expect((await prepareTexts({ ...request, ...own }, quiet)).classes).toEqual(['rate', 'card']);
       const wrong = await train(...args, '--config', 'other', '--out', join(folder, 'never'));
-      expect(wrong.stderr).toContain("no config 'other'; it has: plain");
+      expect(wrong.stderr).toContain("no config 'other'; it has: named, plain");
     } finally {
       vi.unstubAllEnvs();
       server.close();

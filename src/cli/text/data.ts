@@ -1,15 +1,16 @@
 /** @file Texts made ready for training: read, labelled, cut into parts, encoded. */
 import { createHash } from 'node:crypto';
 import type { TableRow } from '../../data/index.ts';
-import { hubDatasetFiles, type Tokenizer } from '../../hub/index.ts';
+import { readParquetClassNames } from '../../data/node.ts';
+import { type ClassNames, hubClassNames, hubDatasetFiles, type Tokenizer } from '../../hub/index.ts';
 import { type TokenizedTexts, tokenizeTexts } from '../../models/index.ts';
 import { detect, extensionOf } from '../data/detect.ts';
 import { defaultShare, type SplitRequest } from '../data/prepared.ts';
 import { cut, subset } from '../data/split.ts';
 import { readTable } from '../data/tables.ts';
 import { UsageError } from '../problem.ts';
-import { count, type Terminal } from '../terminal.ts';
-import { chooseColumn, classesOf, indicesOf, type LabelledTexts, readTexts, textOf } from './columns.ts';
+import { count, printable, type Terminal } from '../terminal.ts';
+import { chooseColumn, classesOf, indicesOf, type LabelledTexts, labelIndex, readTexts, textOf } from './columns.ts';
 
 /** What decides which texts are learnt. */
 export interface TextRequest extends SplitRequest {
@@ -78,6 +79,24 @@ async function readFiles(files: Files): Promise<TableRow[]> {
   return parts.flat();
 }
 
+/** Names of the classes as Parquet files or the data set's card tell them, if they name all values. */
+async function namesOf(
+  { path, hub, config }: TextRequest,
+  files: Files,
+  column: string,
+  values: readonly string[],
+): Promise<readonly string[] | undefined> {
+  const file = nameOf(files);
+  const fits = (names: ClassNames) => {
+    const list = Object.hasOwn(names, column) ? names[column] : undefined;
+    const isUsable = list && list.length > 1 && new Set(list).size === list.length;
+    return isUsable && values.every((value) => labelIndex(value, list) !== undefined) ? list : undefined;
+  };
+  const noted = extensionOf(file) === '.parquet' ? fits(await readParquetClassNames(file)) : undefined;
+  if (noted || !hub) return noted;
+  return fits(await hubClassNames(path, config === undefined ? {} : { config }));
+}
+
 const nameOf = (files: Files): string => (typeof files === 'string' ? files : files[0]);
 
 /** Reads, checks and cuts. Says what was found. */
@@ -91,12 +110,14 @@ export async function prepareTexts(request: TextRequest, terminal: Terminal): Pr
     label: chooseColumn('label', request.label, rows, name),
   };
   const read = readTexts(rows, columns, name, { strict, dropEmpty: true }, terminal);
-  const classes = classesOf(read.values, request.labels, `${name}: '${columns.label}'`);
+  const names = request.labels ? undefined : await namesOf(request, parts.train, columns.label, read.values);
+  const classes = classesOf(read.values, request.labels ?? names, `${name}: '${columns.label}'`);
   const all = partOf(read, classes, name);
   terminal.heading('Data');
   terminal.say(
     `  ${name}: ${count(rows.length, 'row')}; texts in column '${columns.text}', ${count(classes.length, 'class', 'classes')} in '${columns.label}'`,
   );
+  if (names) terminal.say(`  classes are named by the data set: ${printable(names.join(', '), 200)}`);
   const files = {
     val: typeof request.val === 'string' ? request.val : parts.val,
     test: typeof request.test === 'string' ? request.test : parts.test,
