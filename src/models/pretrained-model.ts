@@ -14,7 +14,9 @@ import { snapshot } from '../train/checkpoint.ts';
 import { writeFileAtomic } from '../train/files.ts';
 import { nodeFiles } from '../train/node-files.ts';
 import { saveSafetensors } from '../train/safetensors.ts';
+import { mergedAdapterKeys } from './attached-adapters.ts';
 import { type ConfigDefinition, defaultLabels, labelsOf, type PretrainedConfig, snake } from './config.ts';
+import { gradientCheckpointing } from './gradient-checkpointing.ts';
 
 /** What became of the tensors of a checkpoint. */
 export interface LoadReport {
@@ -130,10 +132,28 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     return await loadPretrained(this, files, await readJson(files, 'config.json'), options);
   }
 
-  /** Writes config.json and model.safetensors; Python's `from_pretrained(folder)` reads them. @throws FileError. */
+  /**
+   * While training, keeps only the inputs of each layer and computes what is inside again in the backward pass: less memory
+   * for more time, the same losses and gradients. @throws ArgumentError for a model without layers in a list.
+   */
+  gradientCheckpointingEnable(): void {
+    gradientCheckpointing(this);
+  }
+
+  /** Undoes `gradientCheckpointingEnable`. */
+  gradientCheckpointingDisable(): void {
+    gradientCheckpointing(this, false);
+  }
+
+  /**
+   * Writes config.json and model.safetensors; Python's `from_pretrained(folder)` reads them.
+   * @throws FileError; ArgumentError while adapters are attached that are not merged.
+   */
   async savePretrained(folder: string): Promise<void> {
     const { definition, name } = this.constructor;
+    const merged = mergedAdapterKeys(this, 'savePretrained');
     const state = { ...this.stateDict() };
+    for (const key of merged) delete state[key];
     for (const [key, kept] of Object.entries(this.tiedKeys())) if (state[key] === state[kept]) delete state[key];
     const { path } = nodeFiles();
     await saveSafetensors(path.join(folder, 'model.safetensors'), await snapshot(state), { format: 'pt' });

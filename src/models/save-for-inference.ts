@@ -3,6 +3,7 @@ import { exportOnnx } from '../hub/onnx/index.ts';
 import type { Tokenizer } from '../hub/tokenizer/index.ts';
 import { fromData } from '../tensor/index.ts';
 import { nodeFiles } from '../train/node-files.ts';
+import { mergedAdapterKeys } from './attached-adapters.ts';
 import type { PreTrainedModel } from './pretrained-model.ts';
 
 const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -10,9 +11,10 @@ const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) =>
 /**
  * Writes a model that reads texts as an ONNX file with the names that exports of Python's transformers have: inputs
  * `input_ids`, `attention_mask` (and `token_type_ids`, where the tokenizer gives them), int64, of any batch and length.
- * @throws as exportOnnx.
+ * @throws as exportOnnx; ArgumentError while adapters are attached that are not merged.
  */
 export async function exportTransformer(model: PreTrainedModel, tokenizer: Tokenizer, path: string): Promise<void> {
+  mergedAdapterKeys(model, 'exportTransformer');
   // Two texts, one of them padded: the file is run on them and compared with the model.
   const [short, long] = tokenizer.encodeBatch(['a', 'a b c d e f']);
   const length = long.inputIds.length;
@@ -42,6 +44,7 @@ export async function exportTransformer(model: PreTrainedModel, tokenizer: Token
  */
 export async function saveForInference(model: PreTrainedModel, tokenizer: Tokenizer, folder: string): Promise<void> {
   const { fs, path } = nodeFiles();
+  mergedAdapterKeys(model, 'saveForInference');
   await model.savePretrained(folder);
   await tokenizer.savePretrained(folder);
   const [kept, second] = [path.join(folder, 'onnx', 'model.onnx'), path.join(folder, 'model.onnx')];

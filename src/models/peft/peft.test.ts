@@ -1,9 +1,11 @@
 /** @file LoRA against Python's peft: outputs, gradients, merging, files both ways, and what is refused. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import { AutoTokenizer } from '../../hub/index.ts';
+import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { Embedding } from '../../nn/embedding.ts';
 import { Linear } from '../../nn/linear.ts';
@@ -11,7 +13,7 @@ import { Module } from '../../nn/module.ts';
 import { adamw } from '../../optim/index.ts';
 import { fromData, manualSeed, randn, type Tensor } from '../../tensor/index.ts';
 import { loadSafetensors, saveSafetensors } from '../../train/safetensors.ts';
-import { BertForSequenceClassification } from '../index.ts';
+import { BertForSequenceClassification, exportTransformer, saveForInference } from '../index.ts';
 import { getPeftModel, loraConfig, PeftModel } from './index.ts';
 
 const golden = (path: string) => fileURLToPath(new URL(`../../../test/golden/peft/${path}`, import.meta.url));
@@ -65,6 +67,29 @@ describe("adapters of Python's peft", () => {
     expect(merged).toBe(model);
     expect(Object.keys(model.stateDict()).some((key) => key.includes('lora'))).toBe(false);
     await close(model.forward(await batch()).logits, expected.get('merged'), 2e-5, 'merged');
+  });
+
+  it('attached and not merged, they keep the model from being written without them', async () => {
+    const model = await base();
+    const peft = getPeftModel(model, loraConfig({ targetModules: ['query'], r: 2 }));
+    const tokenizer = AutoTokenizer.fromFiles({ 'vocab.txt': '[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\na\nb' });
+    await inFolder(async (folder) => {
+      const message =
+        /adapters \(2, the first at bert\.encoder\.layer\.0\.attention\.self\.query\) that are not merged.*mergeAndUnload/;
+      await expect(model.savePretrained(folder)).rejects.toThrow(message);
+      await expect(saveForInference(model, tokenizer, folder)).rejects.toThrow(message);
+      await expect(exportTransformer(model, tokenizer, join(folder, 'model.onnx'))).rejects.toThrow(message);
+      await expect(model.savePretrained(folder)).rejects.toThrow(ArgumentError);
+      expect(await readdir(folder)).toEqual([]);
+      const keys = async () => [...(await loadSafetensors(join(folder, 'model.safetensors'))).tensors.keys()].sort();
+      peft.merge();
+      await model.savePretrained(folder);
+      const merged = await keys();
+      peft.unload();
+      await model.savePretrained(folder);
+      expect(merged).toEqual(await keys());
+      expect(merged.some((key) => key.includes('lora'))).toBe(false);
+    });
   });
 
   it('is written with the keys and the configuration that peft reads', async () => {
