@@ -1,7 +1,4 @@
 /** @file Opens a folder for question answering in transformers.js, ONNX Runtime and Python's transformers. See the README beside this file. */
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ort from 'onnxruntime-node';
 import { AutoTokenizer } from '../../../src/hub/index.ts';
@@ -13,6 +10,7 @@ import {
 } from '../../../src/models/index.ts';
 import { manualSeed, type Tensor } from '../../../src/tensor/index.ts';
 import { writeTinyBert } from '../../cli/tiny-bert.ts';
+import { byPython, byTransformersJs, compare, inScratch } from '../others.ts';
 
 /** The last two are not for transformers.js: it takes no answer with an unknown token, and reads one window only. */
 const questions = [
@@ -33,11 +31,11 @@ for (const { question, context } of JSON.parse(questions)) answers.push(await an
 console.log(JSON.stringify(answers));
 `;
 
-/** @throws Error where numbers differ by more than single precision explains. */
-function compare(what: string, expected: readonly number[], found: readonly number[]): void {
-  const worst = Math.max(...expected.map((v, i) => Math.abs(v - found[i])));
-  if (!(worst < 1e-4) || expected.length !== found.length) throw new Error(`${what} differs by up to ${worst}`);
-  console.log(`ok   ${what}: ${expected.length} numbers differ by at most ${worst.toExponential(1)}`);
+/** What read_folder.py prints. */
+interface PythonsWords {
+  readonly version: string;
+  readonly ids: number[][];
+  readonly logits: number[];
 }
 
 async function tinyRun(folder: string): Promise<string> {
@@ -49,27 +47,19 @@ async function tinyRun(folder: string): Promise<string> {
   return out;
 }
 
-const scratch = await mkdtemp(join(tmpdir(), 'gradus-questions-'));
-try {
+await inScratch(async (scratch) => {
   const run = resolve(process.argv[2] || (await tinyRun(scratch)));
-  const modules = process.argv[3] ?? scratch;
-  if (!process.argv[3]) {
-    const options = ['--ignore-scripts', '--no-audit', '--no-fund'];
-    execFileSync('npm', ['install', '--prefix', modules, ...options, '@huggingface/transformers@4'], {
-      stdio: 'inherit',
-    });
-  }
   const answerer = await QuestionAnswerer.fromPretrained(run);
   const { model, tokenizer, maxLength } = answerer;
 
   // transformers.js has no bound on the length of answers and does not align them with words.
-  const answers = await answerer.answers(questions.slice(0, 2), { maxAnswerLen: maxLength, alignToWords: false });
-  const path = join(modules, 'check-questions.mjs');
-  await writeFile(path, script);
-  const printed = execFileSync(process.execPath, [path, run, JSON.stringify(questions.slice(0, 2))], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const theirs: { answer: string; score: number }[] = JSON.parse(printed.toString());
+  const asked = questions.slice(0, 2);
+  const answers = await answerer.answers(asked, { maxAnswerLen: maxLength, alignToWords: false });
+  const args = [run, JSON.stringify(asked)];
+  const theirs = (await byTransformersJs({ script, args, modules: process.argv[3], scratch })) as {
+    answer: string;
+    score: number;
+  }[];
   compare(
     'scores by transformers.js',
     answers.map(([{ score }]) => score),
@@ -113,17 +103,10 @@ try {
   }
   compare('logits by ONNX Runtime', logits, others);
 
-  const python = process.env.GRADUS_PYTHON;
-  if (python) {
-    const out = execFileSync(python, [join(import.meta.dirname, 'read_folder.py'), run, String(maxLength)], {
-      input: JSON.stringify(questions),
-      maxBuffer: 1 << 28,
-    });
-    const found = JSON.parse(out.toString());
-    if (JSON.stringify(rows.map(({ inputIds }) => [...inputIds])) !== JSON.stringify(found.ids))
-      throw new Error("Python's transformers has other tokens or windows");
-    compare(`logits by Python's transformers ${found.version}`, logits, found.logits);
-  } else console.log("     Python's transformers was left out: GRADUS_PYTHON names no Python");
-} finally {
-  await rm(scratch, { recursive: true });
-}
+  const reader = join(import.meta.dirname, 'read_folder.py');
+  const found = byPython(reader, [run, String(maxLength)], questions) as PythonsWords | undefined;
+  if (!found) return;
+  if (JSON.stringify(rows.map(({ inputIds }) => [...inputIds])) !== JSON.stringify(found.ids))
+    throw new Error("Python's transformers has other tokens or windows");
+  compare(`logits by Python's transformers ${found.version}`, logits, found.logits);
+});

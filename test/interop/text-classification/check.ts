@@ -1,12 +1,10 @@
 /** @file Opens a fine-tuned folder in transformers.js, ONNX Runtime and Python's transformers. See the README beside this file. */
-import { execFileSync } from 'node:child_process';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import ort from 'onnxruntime-node';
 import { runCli } from '../../../src/cli/run-cli.ts';
 import { TextClassifier } from '../../../src/models/index.ts';
 import { banking, writeTinyBert } from '../../cli/tiny-bert.ts';
+import { byPython, byTransformersJs, compare, inScratch } from '../others.ts';
 
 /** The last one is cut: there transformers.js drops the closing [SEP], which Python's transformers and Gradus keep. */
 const texts = [
@@ -26,14 +24,15 @@ const classify = await pipeline('text-classification', folder, { dtype: 'fp32' }
 console.log(JSON.stringify(await classify(JSON.parse(texts), { top_k: null })));
 `;
 
-type Scores = readonly { readonly label: string; readonly score: number }[];
-
-/** @throws Error where numbers differ by more than single precision explains. */
-function compare(what: string, expected: readonly number[], found: readonly number[]): void {
-  const worst = Math.max(...expected.map((v, i) => Math.abs(v - found[i])));
-  if (!(worst < 1e-4) || expected.length !== found.length) throw new Error(`${what} differs by up to ${worst}`);
-  console.log(`ok   ${what}: ${expected.length} numbers differ by at most ${worst.toExponential(1)}`);
+/** What read_folder.py prints. */
+interface PythonsWords {
+  readonly version: string;
+  readonly ids: number[][];
+  readonly labels: string[];
+  readonly logits: number[][];
 }
+
+type Scores = readonly { readonly label: string; readonly score: number }[];
 
 async function tinyRun(folder: string): Promise<string> {
   const [model, out] = [join(folder, 'bert'), join(folder, 'run')];
@@ -43,12 +42,6 @@ async function tinyRun(folder: string): Promise<string> {
   if ((await runCli(['train', 'text-classification', '--model', model, ...data, ...options])) !== 0)
     throw new Error('the training failed');
   return out;
-}
-
-function byTransformersJs(folder: string, modules: string): Scores[] {
-  const args = [join(modules, 'check.mjs'), folder, JSON.stringify(texts.slice(0, -1))];
-  const out = execFileSync(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  return JSON.parse(out.toString());
 }
 
 /** Logits of the first two texts, which are of different length, by ONNX Runtime alone. */
@@ -69,39 +62,22 @@ async function byOnnxRuntime(folder: string, { tokenizer, maxLength }: TextClass
   return Array.from((await session.run(feeds)).logits.data as Float32Array);
 }
 
-const scratch = await mkdtemp(join(tmpdir(), 'gradus-text-'));
-try {
+await inScratch(async (scratch) => {
   const run = resolve(process.argv[2] || (await tinyRun(scratch)));
-  const modules = process.argv[3] ?? scratch;
-  if (!process.argv[3]) {
-    const options = ['--ignore-scripts', '--no-audit', '--no-fund'];
-    execFileSync('npm', ['install', '--prefix', modules, ...options, '@huggingface/transformers@4'], {
-      stdio: 'inherit',
-    });
-  }
   const classifier = await TextClassifier.fromPretrained(run);
-  const own = await classifier.logits(texts);
-  const logits = Array.from(own.data);
-  const width = classifier.labels.length;
-  await writeFile(join(modules, 'check.mjs'), script);
+  const { tokenizer, maxLength, labels } = classifier;
+  const logits = Array.from((await classifier.logits(texts)).data);
+  const width = labels.length;
   const scores = await classifier.classify(texts, { topK: width });
-  const theirs = byTransformersJs(run, modules);
-  const ordered = (list: Scores) => classifier.labels.map((label) => list.find((s) => s.label === label)?.score ?? -1);
+  const args = [run, JSON.stringify(texts.slice(0, -1))];
+  const theirs = (await byTransformersJs({ script, args, modules: process.argv[3], scratch })) as Scores[];
+  const ordered = (list: Scores) => labels.map((label) => list.find((s) => s.label === label)?.score ?? -1);
   compare('scores by transformers.js', scores.slice(0, -1).flatMap(ordered), theirs.flatMap(ordered));
   compare('logits by ONNX Runtime', logits.slice(0, 2 * width), await byOnnxRuntime(run, classifier));
-  const python = process.env.GRADUS_PYTHON;
-  if (python) {
-    const out = execFileSync(python, [join(import.meta.dirname, 'read_folder.py'), run], {
-      input: JSON.stringify(texts),
-      maxBuffer: 1 << 28,
-    });
-    const found = JSON.parse(out.toString());
-    const { tokenizer, maxLength } = classifier;
-    const ids = tokenizer.encodeBatch(texts, { truncation: true, maxLength }).map(({ inputIds }) => inputIds);
-    if (JSON.stringify([ids, classifier.labels]) !== JSON.stringify([found.ids, found.labels]))
-      throw new Error("Python's transformers has other tokens or labels");
-    compare(`logits by Python's transformers ${found.version}`, logits, found.logits.flat());
-  } else console.log("     Python's transformers was left out: GRADUS_PYTHON names no Python");
-} finally {
-  await rm(scratch, { recursive: true });
-}
+  const found = byPython(join(import.meta.dirname, 'read_folder.py'), [run], texts) as PythonsWords | undefined;
+  if (!found) return;
+  const ids = tokenizer.encodeBatch(texts, { truncation: true, maxLength }).map(({ inputIds }) => inputIds);
+  if (JSON.stringify([ids, labels]) !== JSON.stringify([found.ids, found.labels]))
+    throw new Error("Python's transformers has other tokens or labels");
+  compare(`logits by Python's transformers ${found.version}`, logits, found.logits.flat());
+});
