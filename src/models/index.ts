@@ -28,7 +28,8 @@ export {
 } from './question-answering-windows.ts';
 export * from './roberta/index.ts';
 export { exportTransformer, saveForInference } from './save-for-inference.ts';
-export { type Pooling, SentenceEncoder, type SentenceEncoderOptions } from './sentence-encoder.ts';
+export { SentenceEncoder } from './sentence-encoder.ts';
+export type { Pooling, SentenceEncoderOptions } from './sentence-files.ts';
 export { cosineSimilarityLoss, multipleNegativesRankingLoss, sentenceTripletLoss } from './sentence-losses.ts';
 export * from './t5/index.ts';
 export { type ClassifyOptions, type LabelScore, TextClassifier } from './text-classification.ts';

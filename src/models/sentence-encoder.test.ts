@@ -124,6 +124,48 @@ describe('texts', () => {
     expect(graph.output.map((v) => v.name)).toEqual(['last_hidden_state', 'sentence_embedding']);
   });
 
+  it('keeps what the files say besides, through loading and saving', async () => {
+    const files = {
+      'modules.json': [
+        { ...usual[0], kwargs: ['task'] },
+        { ...usual[1], type: 'sentence_transformers.sentence_transformer.modules.pooling.Pooling', added: 1 },
+      ],
+      '1_Pooling/config.json': { embedding_dimension: 12, pooling_mode: 'max', include_prompt: true },
+      // Longer than the model has positions for.
+      'sentence_bert_config.json': {
+        max_seq_length: 9000,
+        do_lower_case: true,
+        transformer_task: 'feature-extraction',
+      },
+      'config_sentence_transformers.json': { __version__: { pytorch: '2' }, prompts: { query: 'q: ' }, new_key: null },
+    };
+    const source = await sentenceFolder(files['1_Pooling/config.json'], files['modules.json']);
+    for (const [name, json] of Object.entries(files)) await writeFile(join(source, name), JSON.stringify(json));
+    const out = join(folder, 'kept');
+    const saved = async (name: string) => JSON.parse(await readFile(join(out, name), 'utf8'));
+    const encoder = await SentenceEncoder.fromPretrained(source);
+    await encoder.savePretrained(out);
+    for (const [name, json] of Object.entries(files)) expect(await saved(name), name).toEqual(json);
+    // What is changed is written, the rest stays.
+    const other = await SentenceEncoder.fromPretrained(out, { pooling: 'cls', maxLength: 5, normalize: true });
+    await other.savePretrained(out);
+    expect(await saved('1_Pooling/config.json')).toEqual({
+      embedding_dimension: 12,
+      include_prompt: true,
+      pooling_mode_cls_token: true,
+      pooling_mode_mean_tokens: false,
+      pooling_mode_max_tokens: false,
+      pooling_mode_mean_sqrt_len_tokens: false,
+    });
+    expect(await saved('sentence_bert_config.json')).toEqual({
+      ...files['sentence_bert_config.json'],
+      max_seq_length: 5,
+    });
+    expect((await saved('modules.json')).slice(0, 2)).toEqual(files['modules.json']);
+    expect((await saved('modules.json'))[2].type).toBe('sentence_transformers.models.Normalize');
+    expect(await SentenceEncoder.fromPretrained(out)).toMatchObject({ pooling: 'cls', maxLength: 5, normalize: true });
+  });
+
   it('refuses what it does not know', async () => {
     const fails = async (pooling: object, modules?: unknown) =>
       await SentenceEncoder.fromPretrained(await sentenceFolder(pooling, modules)).catch((error) => error);
