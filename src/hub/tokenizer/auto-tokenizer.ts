@@ -6,8 +6,9 @@ import { Tokenizer, type TokenizerOptions } from './tokenizer.ts';
 /** Loads tokenizers (transformers.AutoTokenizer). */
 export const AutoTokenizer = {
   /**
-   * Reads tokenizer.json, tokenizer_config.json and special_tokens_map.json of a folder or hub repository; for BERT,
-   * vocab.txt is enough.
+   * Reads tokenizer.json, tokenizer_config.json and special_tokens_map.json of a folder or hub repository. For BERT,
+   * vocab.txt is enough, for GPT-2 and RoBERTa vocab.json and merges.txt; special tokens that no file names are then those
+   * of the tokenizer's class, which config.json's model type tells.
    * @param source a folder, or a hub repository such as `sentence-transformers/all-MiniLM-L6-v2`.
    * @throws FormatError for files that are broken or missing, FileError.
    */

@@ -3,6 +3,8 @@ import { FormatError } from '../../ir/errors.ts';
 import { readFileBounded, writeFileAtomic } from '../../train/files.ts';
 import { nodeFiles } from '../../train/node-files.ts';
 import type { ModelSource } from '../source.ts';
+import { byteLevelTokenizerJson } from './byte-level-vocab.ts';
+import { defaultTokens, kindOf, type VocabularyKind } from './defaults.ts';
 import { type Json, record } from './json.ts';
 import { bertTokenizerJson } from './wordpiece-vocab.ts';
 
@@ -31,28 +33,80 @@ const companions = [
   'tokenizer.model',
   'chat_template.jinja',
 ];
+/** Tells the type of the model. */
+const modelFile = 'config.json';
 const maxBytes = 200_000_000;
 
 /** Reads a tokenizer's files. @throws FormatError if there are none that Gradus can read, saying what to do. */
 export async function readTokenizerFiles(source: ModelSource): Promise<TokenizerFiles> {
   const raw = new Map<string, Uint8Array>();
-  for (const file of [main, configFile, mapFile, ...companions])
+  for (const file of [modelFile, main, configFile, mapFile, ...companions])
     if (await source.has(file)) raw.set(file, await readFileBounded(await source.path(file), maxBytes));
   return tokenizerFiles(source.name, raw);
 }
 
-/** Parses a tokenizer's files. @throws as readTokenizerFiles. */
-export function tokenizerFiles(name: string, raw: ReadonlyMap<string, Uint8Array>): TokenizerFiles {
-  const config = parse(raw, configFile, name) ?? {};
+/** Parses a tokenizer's files; config.json tells the type of the model. @throws as readTokenizerFiles. */
+export function tokenizerFiles(name: string, given: ReadonlyMap<string, Uint8Array>): TokenizerFiles {
+  const raw = new Map(given);
+  const modelType = parse(raw, modelFile, name)?.model_type;
+  raw.delete(modelFile);
+  const read = parse(raw, configFile, name) ?? {};
   const specialTokensMap = parse(raw, mapFile, name) ?? {};
-  let tokenizer = parse(raw, main, name);
-  const vocabulary = raw.get('vocab.txt');
-  if (!tokenizer && vocabulary) tokenizer = bertTokenizerJson(textOf(vocabulary, `${name}/vocab.txt`), config);
-  if (!tokenizer)
+  const found = parse(raw, main, name);
+  const known = kindOf(read, typeof modelType === 'string' ? modelType : undefined);
+  const kind = known?.kind ?? (found ? undefined : kindOfFiles(raw));
+  const tokens = kind ? defaultTokens(kind, read, specialTokensMap) : {};
+  const made = found ?? fromVocabulary(kind, raw, read, { ...specialTokensMap, ...tokens }, name);
+  if (!made)
     throw new FormatError(
       `${name} holds no ${main}${raw.size ? ` (found: ${[...raw.keys()].join(', ')})` : ''}; in Python, AutoTokenizer.from_pretrained('${name}').save_pretrained('folder') writes one`,
     );
-  return { name, tokenizer, config, specialTokensMap, raw };
+  // A tokenizer.json of its own may have other tokens than its class is used to.
+  const usable = Object.entries(tokens).filter(([, token]) => !found || holds(found, token));
+  const named = found || !kind ? {} : { tokenizer_class: known?.name ?? classes[kind] };
+  const config = { ...named, ...Object.fromEntries(usable), ...read };
+  return { name, tokenizer: made, config, specialTokensMap, raw };
+}
+
+const classes = { bert: 'BertTokenizer', roberta: 'RobertaTokenizer', gpt2: 'GPT2Tokenizer' } as const;
+
+/** What a vocabulary is of, where nothing names a class or a model. */
+function kindOfFiles(raw: ReadonlyMap<string, Uint8Array>): VocabularyKind | undefined {
+  if (raw.has('vocab.txt')) return 'bert';
+  if (!raw.has('vocab.json') || !raw.has('merges.txt')) return undefined;
+  const vocabulary = new TextDecoder().decode(raw.get('vocab.json'));
+  if (vocabulary.includes('"</s>"')) return 'roberta';
+  return vocabulary.includes('"<|endoftext|>"') ? 'gpt2' : undefined;
+}
+
+/** A tokenizer made of a vocabulary; undefined if its files are not there. */
+function fromVocabulary(
+  kind: VocabularyKind | undefined,
+  raw: ReadonlyMap<string, Uint8Array>,
+  config: Record<string, Json>,
+  tokens: Record<string, Json>,
+  name: string,
+): Record<string, Json> | undefined {
+  const words = raw.get('vocab.txt');
+  if (words && (kind === 'bert' || kind === undefined))
+    return bertTokenizerJson(textOf(words, `${name}/vocab.txt`), { ...tokens, ...config });
+  const vocabulary = parse(raw, 'vocab.json', name);
+  const merges = raw.get('merges.txt');
+  if (!vocabulary || !merges || kind === undefined || kind === 'bert') return undefined;
+  const named = Object.entries({ ...tokens, ...config }).flatMap(([role, json]) => {
+    const token = typeof json === 'object' && json !== null && 'content' in json ? json.content : json;
+    return role.endsWith('_token') && typeof token === 'string' ? [[role, token]] : [];
+  });
+  const text = textOf(merges, `${name}/merges.txt`);
+  return byteLevelTokenizerJson(kind, vocabulary, text, config, Object.fromEntries(named));
+}
+
+function holds({ model, added_tokens: added }: Record<string, Json>, token: string): boolean {
+  const vocab = typeof model === 'object' && model !== null && 'vocab' in model ? model.vocab : undefined;
+  if (typeof vocab === 'object' && vocab !== null && !Array.isArray(vocab) && Object.hasOwn(vocab, token)) return true;
+  const hasContent = (entry: Json) =>
+    typeof entry === 'object' && entry !== null && 'content' in entry && entry.content === token;
+  return Array.isArray(added) && added.some(hasContent);
 }
 
 /** The files as they were read, and those that were not read from a file. @param changes of tokenizer_config.json. */
