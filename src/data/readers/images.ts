@@ -7,10 +7,14 @@ import type { NDArray } from '../../ir/ndarray.ts';
 import { ArrayDataset, Dataset } from '../dataset.ts';
 import type { ReadOptions } from '../formats/bytes.ts';
 import { checkPath, readFileBytes } from './files.ts';
+import { isPng, parsePngValues } from './png.ts';
 
 /** Options of `decodeImage` and `readImage`. */
 export interface ImageOptions extends ReadOptions {
-  /** 'rgb' (default): [H, W, 3]; 'grey': [H, W, 1]; 'index': first channel as stored, for masks. */
+  /**
+   * 'rgb' (default): [H, W, 3]; 'grey': [H, W, 1]; 'index', for masks: [H, W, 1], the first channel as stored. Of PNG files
+   * these are the numbers in the file, also of palettes and of less than 8 bits, and uint16 where it has 16.
+   */
   readonly color?: 'rgb' | 'grey' | 'index';
   /** Most pixels to decode, against decompression bombs. Default 2^27. */
   readonly maxPixels?: number;
@@ -18,7 +22,8 @@ export interface ImageOptions extends ReadOptions {
 
 /**
  * Pixels of an encoded image (JPEG, PNG, WebP, GIF, TIFF, AVIF) as uint8 [H, W, C]: turned upright by its EXIF
- * orientation, transparency dropped, any colour space and bit depth brought to 8-bit sRGB or grey.
+ * orientation, transparency dropped, any colour space (CMYK, palettes) and bit depth brought to 8-bit sRGB or grey. Masks
+ * ('index') stay as they are.
  * @throws FormatError for what is no image, truncated, or larger than `maxPixels`.
  */
 export async function decodeImage(
@@ -26,6 +31,7 @@ export async function decodeImage(
   { color = 'rgb', maxPixels = 2 ** 27, name = 'the data' }: ImageOptions = {},
 ): Promise<NDArray> {
   if (bytes.length === 0) throw new FormatError(`${name}: the file is empty, no image`);
+  if (color === 'index' && isPng(bytes)) return parsePngValues(bytes, name, maxPixels);
   try {
     let image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'truncated', animated: false });
     if (color === 'index') image = image.extractChannel(0);
