@@ -2,14 +2,14 @@
 import type { ExportOptions } from '../hub/onnx/index.ts';
 import { type ModelSource, openSource, readJson, type SourceOptions } from '../hub/source.ts';
 import { inFloat32, openWeights } from '../hub/weights.ts';
-import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import { ArgumentError, FormatError, ShapeError } from '../ir/errors.ts';
 import type { NDArray } from '../ir/ndarray.ts';
 import { formatShape, sameShape } from '../ir/shape.ts';
 import { Embedding } from '../nn/embedding.ts';
 import * as init from '../nn/init.ts';
 import { Linear } from '../nn/linear.ts';
-import { Module } from '../nn/module.ts';
-import type { Tensor } from '../tensor/index.ts';
+import { Module, Parameter } from '../nn/module.ts';
+import { type Tensor, zeros } from '../tensor/index.ts';
 import { snapshot } from '../train/checkpoint.ts';
 import { writeFileAtomic } from '../train/files.ts';
 import { nodeFiles } from '../train/node-files.ts';
@@ -180,6 +180,11 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     for (const name of entries.keys()) {
       if (this.ignoredKey(name)) continue;
       const key = this.#ownKey(this.renamedKey(name), own, prefix);
+      const other = key === undefined ? undefined : names.get(key);
+      if (other !== undefined)
+        throw new FormatError(
+          `${source}: tensors '${other}' and '${name}' are both ${this.constructor.name}'s '${key}'`,
+        );
       if (key === undefined) unusedKeys.push(name);
       else names.set(key, name);
     }
@@ -205,10 +210,33 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     const fresh = new Set(newKeys.map((key) => key.slice(0, key.lastIndexOf('.'))));
     for (const [name, module] of this.namedModules()) if (fresh.has(name)) this.initWeights(module);
     const state: Record<string, NDArray> = {};
-    for (const [key, name] of names) state[key] = inFloat32(await read(name));
+    const first = new Map<Tensor, string>();
+    for (const [key, name] of names) {
+      const array = inFloat32(await read(name));
+      const other = first.get(own[key]);
+      if (other === undefined) first.set(own[key], key);
+      else if (!equal(array, state[other])) this.#untie(key, other, source);
+      state[key] = array;
+    }
     await this.loadStateDict(state, { strict: false });
     const dtypes = new Set([...names.values()].map((name) => entries.get(name)?.dtype ?? 'unknown'));
     return { newKeys, unusedKeys, dtypes: [...dtypes] };
+  }
+
+  /** A checkpoint whose tied tensors differ was trained without tying them: they are two from here on, as in Python. */
+  #untie(key: string, other: string, source: string): void {
+    const at = key.lastIndexOf('.');
+    for (const [name, owner] of this.namedModules()) {
+      if (name !== key.slice(0, at)) continue;
+      const own = owner.stateDict()[key.slice(at + 1)];
+      for (const [property, value] of Object.entries(owner))
+        if (value === own) Object.assign(owner, { [property]: new Parameter(zeros(own.shape)) });
+    }
+    const state = this.stateDict();
+    if (state[key] !== state[other]) return;
+    throw new FormatError(
+      `${source}: tensors '${other}' and '${key}' differ, but ${this.constructor.name} has one tensor for both`,
+    );
   }
 
   #ownKey(key: string, own: Readonly<Record<string, Tensor>>, prefix: string): string | undefined {
@@ -219,6 +247,8 @@ export abstract class PreTrainedModel<C extends PretrainedConfig = PretrainedCon
     return !prefix && rest in own ? rest : undefined;
   }
 }
+
+const equal = (a: NDArray, b: NDArray) => a.data.every((value, i) => Object.is(value, b.data[i]));
 
 const some = (keys: readonly string[]) =>
   keys.length > 6 ? `${keys.slice(0, 6).join(', ')} and ${keys.length - 6} more` : keys.join(', ');

@@ -144,20 +144,20 @@ def writer(name, make, several=False):
 
 def gpt2(**changes):
     return GPT2Config(**{"vocab_size": VOCAB, "n_positions": 40, "n_embd": 8, "n_layer": 2, "n_head": 2, "bos_token_id": 1,
-                         "eos_token_id": 2, "pad_token_id": 0, "num_labels": 3, "attn_implementation": "eager"} | changes)
+                         "eos_token_id": 2, "pad_token_id": 0, "num_labels": 3, "attn_implementation": "sdpa"} | changes)
 
 
 def llama(config_class=LlamaConfig, **changes):
     return config_class(**{"vocab_size": VOCAB, "hidden_size": 8, "intermediate_size": 12, "num_hidden_layers": 2,
                            "num_attention_heads": 4, "num_key_value_heads": 2, "max_position_embeddings": 64,
                            "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0, "num_labels": 3,
-                           "attn_implementation": "eager"} | changes)
+                           "attn_implementation": "sdpa"} | changes)
 
 
 def t5(**changes):
     return T5Config(**{"vocab_size": VOCAB, "d_model": 8, "d_kv": 3, "d_ff": 12, "num_layers": 2, "num_heads": 2,
                        "relative_attention_num_buckets": 8, "relative_attention_max_distance": 10, "decoder_start_token_id": 0,
-                       "attn_implementation": "eager"} | changes)
+                       "attn_implementation": "sdpa"} | changes)
 
 
 def classify(name, model_class, config):

@@ -145,7 +145,9 @@ export class BertForMaskedLM extends MaskedLanguageModel<BertConfig> {
     if (config.tieWordEmbeddings) this.cls.predictions.decoder.weight = bert.embeddings.wordEmbeddings.weight;
   }
 
+  /** Without tied weights Python's model has a bias of its own in the decoder, so both are written. */
   override tiedKeys(): Readonly<Record<string, string>> {
+    if (!this.config.tieWordEmbeddings) return {};
     return {
       'cls.predictions.decoder.weight': 'bert.embeddings.word_embeddings.weight',
       'cls.predictions.decoder.bias': 'cls.predictions.bias',

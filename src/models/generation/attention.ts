@@ -29,6 +29,8 @@ export interface DecoderState {
   positionIds: Tensor;
   /** Added to the scores, [batch or 1, 1, tokens, keys]. */
   mask: Tensor;
+  /** 1 where a token sees any, 0 at padding on the left, which gets nothing from attention; [batch, 1, tokens, 1]. */
+  sees?: Tensor;
   cache?: KeyValueCache;
 }
 
@@ -51,7 +53,12 @@ export function wholeText(inputs: CausalInputs, limit = Number.POSITIVE_INFINITY
     throw new ShapeError(
       `inputIds: expected [batch, sequence]${Number.isFinite(limit) ? ` with at most ${limit} tokens` : ''}, found ${formatShape(inputIds.shape)}`,
     );
-  return { positionIds: positionIds ?? arange(length).unsqueeze(0), mask: causalMask(length, attentionMask) };
+  return {
+    positionIds: positionIds ?? arange(length).unsqueeze(0),
+    mask: causalMask(length, attentionMask),
+    // As torch.nn.functional.scaled_dot_product_attention has it: the loss reads padding that stands before a first token.
+    ...(attentionMask ? { sees: attentionMask.cumsum(1).gt(0).to('float32').reshape([-1, 1, length, 1]) } : {}),
+  };
 }
 
 /** [batch, tokens, heads * features] as [batch, heads, tokens, features]. */
@@ -74,9 +81,9 @@ export function attend(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  options: { mask: Tensor | null; scale?: number; dropoutP?: number },
+  options: { mask: Tensor | null; sees?: Tensor | undefined; scale?: number; dropoutP?: number },
 ): Tensor {
-  const { mask: attnMask, scale, dropoutP = 0 } = options;
+  const { mask: attnMask, sees, scale, dropoutP = 0 } = options;
   const [batch, heads, queries, features] = query.shape;
   const shared = heads / key.size(1);
   if (shared > 1 && queries === 1) {
@@ -84,7 +91,8 @@ export function attend(
     const y = F.scaledDotProductAttention(grouped, key, value, { attnMask, scale, dropoutP });
     return y.reshape([batch, heads, 1, value.size(-1)]);
   }
-  return F.scaledDotProductAttention(query, key, value, { attnMask, scale, dropoutP, enableGqa: shared > 1 });
+  const y = F.scaledDotProductAttention(query, key, value, { attnMask, scale, dropoutP, enableGqa: shared > 1 });
+  return sees ? y.mul(sees) : y;
 }
 
 /**

@@ -69,14 +69,14 @@ class GPT2Attention extends Module {
     this.residDropout = new Dropout(config.residPdrop);
   }
 
-  override forward(x: Tensor, { mask, cache }: DecoderState): Tensor {
+  override forward(x: Tensor, { mask, sees, cache }: DecoderState): Tensor {
     const [query, k, v] = this.cAttn
       .forward(x)
       .chunk(3, -1)
       .map((part) => splitHeads(part, this.heads));
     const [key, value] = cache ? cache.update(this.layer, k, v) : [k, v];
     const dropoutP = this.training ? this.dropoutP : 0;
-    const y = attend(query, key, value, { mask, scale: this.scale, dropoutP });
+    const y = attend(query, key, value, { mask, sees, scale: this.scale, dropoutP });
     return this.residDropout.forward(this.cProj.forward(joinHeads(y)));
   }
 }

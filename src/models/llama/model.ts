@@ -76,13 +76,13 @@ class LlamaAttention extends Module {
     this.oProj = new Linear(this.heads * size, hiddenSize, { bias: attentionBias });
   }
 
-  override forward(x: Tensor, { mask, cache, rotation }: LayerState): Tensor {
+  override forward(x: Tensor, { mask, sees, cache, rotation }: LayerState): Tensor {
     const query = rotate(splitHeads(this.qProj.forward(x), this.heads), rotation);
     const k = rotate(splitHeads(this.kProj.forward(x), this.keyValueHeads), rotation);
     const v = splitHeads(this.vProj.forward(x), this.keyValueHeads);
     const [key, value] = cache ? cache.update(this.layer, k, v) : [k, v];
     return this.oProj.forward(
-      joinHeads(attend(query, key, value, { mask, dropoutP: this.training ? this.dropoutP : 0 })),
+      joinHeads(attend(query, key, value, { mask, sees, dropoutP: this.training ? this.dropoutP : 0 })),
     );
   }
 }
@@ -141,8 +141,10 @@ export class LlamaModel extends PreTrainedModel<LlamaConfig> {
   constructor(config: LlamaConfig) {
     super(config);
     const { vocabSize, hiddenSize, numHiddenLayers } = config;
-    const inVocabulary = config.padTokenId != null && config.padTokenId >= 0 && config.padTokenId < vocabSize;
-    this.embedTokens = new Embedding(vocabSize, hiddenSize, { paddingIdx: inVocabulary ? config.padTokenId : null });
+    const { padTokenId = null } = config;
+    // Counted from the end if negative, as PyTorch does: the first Llamas have -1.
+    const inVocabulary = padTokenId !== null && padTokenId >= -vocabSize && padTokenId < vocabSize;
+    this.embedTokens = new Embedding(vocabSize, hiddenSize, { paddingIdx: inVocabulary ? padTokenId : null });
     this.layers = new ModuleList(Array.from({ length: numHiddenLayers }, (_, i) => new LlamaDecoderLayer(config, i)));
     this.norm = new RMSNorm(hiddenSize, { eps: config.rmsNormEps });
     this.rotaryEmb = new LlamaRotaryEmbedding(config);

@@ -118,7 +118,9 @@ export class RobertaForMaskedLM extends MaskedLanguageModel<RobertaConfig> {
     if (config.tieWordEmbeddings) this.lmHead.decoder.weight = roberta.embeddings.wordEmbeddings.weight;
   }
 
+  /** Without tied weights Python's model has a bias of its own in the decoder, so both are written. */
   override tiedKeys(): Readonly<Record<string, string>> {
+    if (!this.config.tieWordEmbeddings) return {};
     return {
       'lm_head.decoder.weight': 'roberta.embeddings.word_embeddings.weight',
       'lm_head.decoder.bias': 'lm_head.bias',

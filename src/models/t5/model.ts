@@ -11,7 +11,7 @@ import type { KeyValueMemory } from '../generation/memory.ts';
 import { Seq2SeqLM, type Seq2SeqStep } from '../generation/seq2seq.ts';
 import { tokenLoss } from '../losses.ts';
 import { attentionMaskOf } from '../masks.ts';
-import { PreTrainedModel } from '../pretrained-model.ts';
+import { type LoadReport, PreTrainedModel } from '../pretrained-model.ts';
 import { isTied, startToken, type T5Config, t5Config } from './config.ts';
 import { T5Attention, T5Dense, T5Stack, type T5State } from './layers.ts';
 
@@ -178,7 +178,15 @@ export class T5ForConditionalGeneration extends Seq2SeqLM<T5Config> {
   }
 
   override tiedKeys(): Readonly<Record<string, string>> {
-    return isTied(this.config) ? { ...tiedEmbeddings, 'lm_head.weight': 'shared.weight' } : tiedEmbeddings;
+    return this.lmHead.weight === this.shared.weight
+      ? { ...tiedEmbeddings, 'lm_head.weight': 'shared.weight' }
+      : tiedEmbeddings;
+  }
+
+  /** Whatever the config says, logits come from the embeddings where the file has no matrix of their own, as in Python. */
+  override async loadCheckpoint(...args: Parameters<Seq2SeqLM['loadCheckpoint']>): Promise<LoadReport> {
+    if (!args[0].has('lm_head.weight')) this.lmHead.weight = this.shared.weight;
+    return await super.loadCheckpoint(...args);
   }
 
   override initWeights(module: Module): void {
