@@ -23,6 +23,7 @@ export * from './hash-random.ts';
 export * from './linear-attention.ts';
 export * from './loss.ts';
 export * from './matmul.ts';
+export { matMulNBits } from './matmul-nbits.ts';
 export * from './movement.ts';
 export * from './normalization.ts';
 export * from './pool.ts';

@@ -37,7 +37,19 @@ const differentiable: Readonly<Record<string, readonly number[]>> = {
   Where: [1, 2],
   QuantizeLinear: [0],
   DequantizeLinear: [0],
+  MatMulNBits: [0, 5],
 };
+
+/** Operators on quantised numbers, which are rounded: unlike shapes and comparisons they stand where a layer was. */
+const quantized = new Set([
+  'DynamicQuantizeLinear',
+  'MatMulInteger',
+  'ConvInteger',
+  'QLinearMatMul',
+  'QLinearConv',
+  'QLinearAdd',
+  'QGemm',
+]);
 
 /** Operands that must be known while tracing; what they are computed from has to be constant. */
 const shapeOperands: Readonly<Record<string, readonly number[]>> = {
@@ -134,7 +146,7 @@ class Flow {
       if (stop) for (const name of step.inputs) if (name && !this.stopped.has(name)) this.stopped.set(name, stop);
     }
     if (via === undefined || step.type === 'If') return;
-    if (!step.op || step.op.gradient === 'unsupported') {
+    if (!step.op || step.op.gradient === 'unsupported' || quantized.has(step.type)) {
       for (const name of step.inputs) if (name) this.stopped.set(name, { step, at: via });
       return;
     }
@@ -245,6 +257,8 @@ function obstacle(step: Step, deciding: ReadonlyMap<Step, readonly string[]>): s
     return `${named} branches on input ${inputs.map((n) => `'${n}'`).join(', ')}, which must be given once: ${fixedOption(inputs)}`;
   if (step.type === 'Loop' || step.type === 'Scan')
     return `${named} runs its body as often as the data says, which cannot be traced; cut the graph before it: { cutAt: name }`;
+  if (quantized.has(step.type))
+    return `${named} works on rounded integers and has no gradient: train a file of the model in float32 (model.onnx), and quantise that again`;
   return `${named} has no gradient`;
 }
 
