@@ -9,8 +9,8 @@ export interface DataFile {
   readonly name: string;
   /** Where it can be had. */
   readonly url: string;
-  /** Of the downloaded bytes; not checked without it. */
-  readonly sha256?: string;
+  /** MD5 of the downloaded bytes as the publisher gives it, against changed and broken downloads; not checked without it. */
+  readonly md5?: string;
 }
 
 const exists = async (path: string) => await stat(path).then(Boolean, () => false);
@@ -19,7 +19,7 @@ const exists = async (path: string) => await stat(path).then(Boolean, () => fals
  * Path of a data file: in the folder `given`, else in GRADUS_DATA, else downloaded once to runs/data.
  * @throws ArgumentError where the folder lacks the file, or the download fails or is not what it should be.
  */
-export async function dataFile({ name, url, sha256 }: DataFile, given = process.env.GRADUS_DATA): Promise<string> {
+export async function dataFile({ name, url, md5 }: DataFile, given = process.env.GRADUS_DATA): Promise<string> {
   if (given) {
     const path = join(given, name);
     if (await exists(path)) return path;
@@ -33,10 +33,15 @@ export async function dataFile({ name, url, sha256 }: DataFile, given = process.
     throw new ArgumentError(`${url} cannot be reached; ${advice}`, { cause });
   });
   if (!response.ok) throw new ArgumentError(`${url}: HTTP ${response.status}; ${advice}`);
-  const bytes = new Uint8Array(await response.arrayBuffer());
-  const found = createHash('sha256').update(bytes).digest('hex');
-  if (sha256 !== undefined && found !== sha256)
-    throw new ArgumentError(`${url} has changed: sha256 ${found}, expected ${sha256}; ${advice}`);
+  const bytes = await response.arrayBuffer().then(
+    (buffer) => new Uint8Array(buffer),
+    (cause: unknown) => {
+      throw new ArgumentError(`${url}: the connection broke; try again, or ${advice}`, { cause });
+    },
+  );
+  const found = createHash('md5').update(bytes).digest('hex');
+  if (md5 !== undefined && found !== md5)
+    throw new ArgumentError(`${url} has changed or is damaged: MD5 ${found}, expected ${md5}; ${advice}`);
   await mkdir(dirname(path), { recursive: true });
   await writeFile(`${path}.part`, bytes);
   await rename(`${path}.part`, path);

@@ -41,7 +41,7 @@ export interface CifarOptions {
 export async function findCifar(given = process.env.GRADUS_DATA): Promise<string> {
   if (!given) {
     const url = 'https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz';
-    return await dataFile({ name: 'cifar-10-binary.tar.gz', url });
+    return await dataFile({ name: 'cifar-10-binary.tar.gz', url, md5: 'c32a1d4ab5d03f1284b67883e8d87530' });
   }
   for (const folder of [given, join(given, 'cifar-10-batches-bin')]) {
     const names = await readdir(folder).catch(() => []);

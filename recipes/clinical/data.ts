@@ -1,15 +1,49 @@
 /** @file PneumoniaMNIST's archive as a folder of pictures, one folder per class: the form in which most people have theirs. */
-import { mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { FormatError, type NDArray } from 'gradus';
 import { readNpz } from 'gradus/data/node';
 import sharp from 'sharp';
+import { dataFile } from '../data.ts';
 
 /** Classes 0 and 1 of the archive; in the order of the alphabet, as folders are numbered. */
 export const classes = ['normal', 'pneumonia'] as const;
 const parts = ['train', 'val', 'test'] as const;
 /** Pictures by part and class. */
 export type Counts = Record<(typeof parts)[number], Record<(typeof classes)[number], number>>;
+
+/** MNIST's files with their MD5 as torchvision has them. */
+const digitFiles = [
+  ['train-images-idx3-ubyte.gz', 'f68b3c2dcbeaaa9fbdd348bbdeb94873'],
+  ['train-labels-idx1-ubyte.gz', 'd53e105ee54ea40749a09fcbcd1e9432'],
+  ['t10k-images-idx3-ubyte.gz', '9fb629c4189551a2d022fa330f9573f3'],
+  ['t10k-labels-idx1-ubyte.gz', 'ec29112dd5afa0611ce80d1b7f02629c'],
+] as const;
+
+/**
+ * The archive of X-rays and the folder of digits (undefined where there is none): in the folder `given` or GRADUS_DATA, else
+ * downloaded once to runs/data.
+ */
+export async function findData(given = process.env.GRADUS_DATA): Promise<{ archive: string; digits?: string }> {
+  const archive = await dataFile(
+    {
+      name: 'pneumoniamnist/pneumoniamnist.npz',
+      url: 'https://zenodo.org/records/10519652/files/pneumoniamnist.npz?download=1',
+      md5: '28209eda62fecd6e6a2d98b1501bb15f',
+    },
+    given,
+  );
+  if (given) {
+    const digits = join(given, 'mnist');
+    return (await stat(digits).then(Boolean, () => false)) ? { archive, digits } : { archive };
+  }
+  const files: string[] = [];
+  for (const [name, md5] of digitFiles)
+    files.push(
+      await dataFile({ name: `mnist/${name}`, url: `https://ossci-datasets.s3.amazonaws.com/mnist/${name}`, md5 }),
+    );
+  return { archive, digits: dirname(files[0]) };
+}
 
 /**
  * Writes `<folder>/<train|val|test>/<normal|pneumonia>/<number>.png`, grey.

@@ -1,10 +1,8 @@
 /** @file Chest X-rays and digits by the command for any folder of pictures; sensitivity and specificity beside accuracy. Not for clinical use. */
 import { execFile } from 'node:child_process';
-import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs, promisify } from 'node:util';
-import { ArgumentError } from 'gradus';
-import { type Counts, writeFolder } from './data.ts';
+import { type Counts, findData, writeFolder } from './data.ts';
 import { rateOf } from './rates.ts';
 
 const { values: given } = parseArgs({
@@ -17,11 +15,7 @@ const { values: given } = parseArgs({
   },
 });
 const { out, epochs, seed } = given;
-const root = given.data ?? process.env.GRADUS_DATA;
-if (root === undefined)
-  throw new ArgumentError(
-    'say --data <folder> (or GRADUS_DATA) with pneumoniamnist/pneumoniamnist.npz (https://medmnist.com) and, for the digits, mnist/ (IDX files)',
-  );
+const { archive, digits } = await findData(given.data);
 
 /** What `npx gradus ... --json` prints, from this source tree. */
 async function gradus(...args: string[]) {
@@ -35,7 +29,7 @@ async function gradus(...args: string[]) {
 }
 
 const pictures = join(out, 'pictures');
-const counts = await writeFolder(join(root, 'pneumoniamnist', 'pneumoniamnist.npz'), pictures);
+const counts = await writeFolder(archive, pictures);
 const imbalance = (part: keyof Counts) => `${counts[part].normal} normal and ${counts[part].pneumonia} with pneumonia`;
 console.log(`to train on: ${imbalance('train')}; validation: ${imbalance('val')}; test: ${imbalance('test')}`);
 
@@ -58,8 +52,7 @@ console.log(
   ].join('\n'),
 );
 
-const digits = join(root, 'mnist');
-if (await stat(digits).then(Boolean, () => false)) {
+if (digits !== undefined) {
   const digitRun = join(out, 'digits');
   const trained = await gradus(
     ...task,
@@ -74,5 +67,5 @@ if (await stat(digits).then(Boolean, () => false)) {
   console.log(
     `digits: test accuracy ${trained.metrics.accuracy.toFixed(4)}, macro F1 ${trained.metrics.f1_macro.toFixed(4)}`,
   );
-} else console.log(`digits: ${digits} is not there, left out`);
+} else console.log('digits: the folder has no mnist/, left out');
 console.log(`kept in ${out}/: pneumonia/ and digits/, each with its report`);

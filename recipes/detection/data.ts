@@ -1,8 +1,9 @@
 /** @file Pictures with boxes in Pascal VOC's layout, and the targets of a detector; a module for worker threads. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, assignTargets, type Box, cleanBoxes, FormatError, type NDArray, type Objects } from 'gradus';
-import { ArrayDataset, type Dataset, decodeImage, transforms } from 'gradus/data/node';
+import { ArrayDataset, type Dataset, decodeImage, readTar, transforms } from 'gradus/data/node';
+import { dataFile } from '../data.ts';
 
 /** Kinds of blood cells in BCCD. */
 export const classes = ['RBC', 'WBC', 'Platelets'];
@@ -17,12 +18,41 @@ export interface Scene {
 }
 
 export interface VocOptions {
-  /** Folder with JPEGImages, Annotations and ImageSets/Main. */
+  /** Folder with JPEGImages, Annotations and ImageSets/Main, or an archive (.tar.gz) of such a folder. */
   readonly source: string;
   readonly part: 'train' | 'val' | 'test';
   /** Height and width that all pictures are brought to. */
   readonly size: readonly [height: number, width: number];
   readonly limit?: number | undefined;
+}
+
+/**
+ * Where the pictures are: `given` or GRADUS_DATA (bccd itself, or the folder that has it), else the archive of their
+ * repository, downloaded once.
+ */
+export async function findCells(given = process.env.GRADUS_DATA): Promise<string> {
+  if (given) return /bccd/i.test(given) ? given : join(given, 'bccd');
+  const commit = 'd272fb14cdff6e473fafeeeba32aba5f560e9e43';
+  const url = `https://codeload.github.com/Shenggan/BCCD_Dataset/tar.gz/${commit}`;
+  return await dataFile({ name: 'bccd.tar.gz', url });
+}
+
+/** Reads files by their path below the folder, or in the archive. */
+async function openFiles(source: string): Promise<(path: string) => Promise<Uint8Array>> {
+  const found = await stat(source).catch((cause: unknown) => {
+    throw new ArgumentError(`${source}: there is no such folder or archive of BCCD; see the recipe's README`, {
+      cause,
+    });
+  });
+  if (found.isDirectory()) return async (path) => await readFile(join(source, path));
+  const entries = new Map<string, Uint8Array>();
+  for (const { name, bytes } of await readTar(source))
+    entries.set(/(JPEGImages|Annotations|ImageSets)\/.*$/.exec(name)?.[0] ?? name, bytes);
+  return async (path) => {
+    const bytes = entries.get(path);
+    if (!bytes) throw new ArgumentError(`${source} has no file ${path}`);
+    return bytes;
+  };
 }
 
 /** The text of the first element of a name; '' where there is none. VOC's files have neither attributes nor nesting of a name. */
@@ -56,13 +86,15 @@ export function parseAnnotation(xml: string, name: string): { width: number; hei
 
 /** The annotations of one part by the names of its pictures, cleaned. @throws naming the file that cannot be read. */
 export async function readAnnotations({ source, part, limit }: Omit<VocOptions, 'size'>) {
-  const list = join(source, 'ImageSets', 'Main', `${part}.txt`);
-  const names = (await readFile(list, 'utf8')).split(/\s+/).filter(Boolean).slice(0, limit);
-  if (!names.length) throw new ArgumentError(`${list} names no picture`);
+  const read = await openFiles(source);
+  const text = async (path: string) => new TextDecoder().decode(await read(path));
+  const list = `ImageSets/Main/${part}.txt`;
+  const names = (await text(list)).split(/\s+/).filter(Boolean).slice(0, limit);
+  if (!names.length) throw new ArgumentError(`${source}: ${list} names no picture`);
   return await Promise.all(
     names.map(async (name) => {
-      const path = join(source, 'Annotations', `${name}.xml`);
-      const { width, height, objects } = parseAnnotation(await readFile(path, 'utf8'), path);
+      const path = `Annotations/${name}.xml`;
+      const { width, height, objects } = parseAnnotation(await text(path), join(source, path));
       return { name, width, height, objects: cleanBoxes(objects, width, height) };
     }),
   );
@@ -71,9 +103,10 @@ export async function readAnnotations({ source, part, limit }: Omit<VocOptions, 
 /** The pictures of one part, decoded and brought to one size. @throws naming the file that is missing or cannot be read. */
 export async function readVoc({ size, ...options }: VocOptions): Promise<Scene[]> {
   const scenes: Scene[] = [];
+  const read = await openFiles(options.source);
   for (const { name, width, height, objects } of await readAnnotations(options)) {
-    const file = join(options.source, 'JPEGImages', `${name}.jpg`);
-    const whole = await decodeImage(await readFile(file), { name: file });
+    const file = `JPEGImages/${name}.jpg`;
+    const whole = await decodeImage(await read(file), { name: join(options.source, file) });
     const [across, down] = [size[1] / width, size[0] / height];
     scenes.push({
       name,

@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  ArgumentError,
   type CleanedObjects,
   DataLoader,
   type Detections,
@@ -22,7 +21,7 @@ import {
   toTensor,
 } from 'gradus';
 import { moduleDataset } from 'gradus/data/node';
-import { classes, readAnnotations, readVoc, type Sample, type Scene, type VocOptions } from './data.ts';
+import { classes, findCells, readAnnotations, readVoc, type Sample, type Scene, type VocOptions } from './data.ts';
 import { drawReport } from './picture.ts';
 
 const { values: given } = parseArgs({
@@ -43,12 +42,7 @@ const { values: given } = parseArgs({
 const numbers = [given.epochs, given.batch, given.width, given.head, given.height, given.lr, given.workers, given.seed];
 const [epochs, batchSize, width, head, height, lr, workers, seed] = numbers.map(Number);
 const size = [height, Math.round((height * 4) / 3 / 32) * 32] as const;
-const root = given.data ?? process.env.GRADUS_DATA;
-if (root === undefined)
-  throw new ArgumentError(
-    'say --data <folder> (or GRADUS_DATA): the folder of bccd, from https://github.com/Shenggan/BCCD_Dataset',
-  );
-const source = /bccd/i.test(root) ? root : join(root, 'bccd');
+const source = await findCells(given.data);
 const out = given.out;
 await mkdir(out, { recursive: true });
 

