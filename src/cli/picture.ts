@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Random } from '../ir/random.ts';
 import { writeFileAtomic } from '../train/files.ts';
-import type { Logs } from '../train/index.ts';
+import { type Callback, type Logs, type MetricsRecord, readMetrics } from '../train/index.ts';
 import {
   canDrawText,
   confusionMatrix,
@@ -42,6 +42,50 @@ function curves(history: readonly Logs[], key: string, title: string): string[] 
   return series.length ? [lineChart({ title, xLabel: 'epoch', series })] : [];
 }
 
+/** Points of a curve over steps: each is the mean of as many steps. */
+const mostPoints = 120;
+
+/** Losses of the steps of a run. */
+export interface StepLosses {
+  readonly callback: Callback;
+  readonly losses: readonly MetricsRecord[];
+}
+
+/** Collects the loss of every step; metrics.jsonl has some of them only. */
+export function stepLosses(): StepLosses {
+  const losses: MetricsRecord[] = [];
+  const callback: Callback = {
+    name: 'stepLosses',
+    onStepEnd({ step }, { loss }) {
+      losses.push({ step, loss, phase: 'step' });
+    },
+  };
+  return { callback, losses };
+}
+
+/** The loss over the steps of a run of one epoch, of which a curve over epochs would be one point. */
+async function lossOverSteps(folder: string, losses: readonly MetricsRecord[]): Promise<string[]> {
+  const records = await readMetrics(join(folder, 'metrics.jsonl'));
+  // What came before the run was resumed.
+  const first = losses[0]?.step ?? Number.POSITIVE_INFINITY;
+  const steps = [...records.filter(({ phase, step }) => phase === 'step' && step < first), ...losses];
+  if (steps.length < 2) return [];
+  const size = Math.ceil(steps.length / mostPoints);
+  const bins = Array.from({ length: Math.ceil(steps.length / size) }, (_, i) => steps.slice(i * size, (i + 1) * size));
+  const mean = (bin: typeof steps) => bin.reduce((sum, { loss }) => sum + Number(loss), 0) / bin.length;
+  const training = { name: 'training', x: bins.map((bin) => bin[bin.length - 1].step), y: bins.map(mean) };
+  const judged = records.filter(({ phase, val_loss: loss }) => phase === 'epoch' && typeof loss === 'number');
+  const validation = {
+    name: 'validation',
+    x: judged.map(({ step }) => step),
+    y: judged.map((r) => Number(r.val_loss)),
+  };
+  const title = size > 1 ? `Loss (means of ${size} steps)` : 'Loss';
+  return [
+    lineChart({ title, xLabel: 'step', width: 960, series: judged.length ? [training, validation] : [training] }),
+  ];
+}
+
 /** Draws the report of a run. */
 export async function drawReport(
   folder: string,
@@ -49,6 +93,7 @@ export async function drawReport(
     title,
     part,
     history,
+    steps = [],
     data,
     score,
     classes,
@@ -57,16 +102,25 @@ export async function drawReport(
     /** 'test' or 'validation'. */
     part: string;
     history: readonly Logs[];
+    /** Losses of the steps, for a run of one epoch. */
+    steps?: readonly MetricsRecord[];
     data: Pick<LabelledData, 'labels'>;
     score: Score;
     classes: readonly string[];
   },
 ): Promise<string[]> {
+  const overSteps = history.length === 1 ? await lossOverSteps(folder, steps) : [];
   const rows: string[][] = [
-    [
-      ...curves(history, 'loss', 'Loss'),
-      ...curves(history, classes.length ? 'accuracy' : 'rmse', classes.length ? 'Accuracy' : 'Root mean square error'),
-    ],
+    overSteps.length
+      ? overSteps
+      : [
+          ...curves(history, 'loss', 'Loss'),
+          ...curves(
+            history,
+            classes.length ? 'accuracy' : 'rmse',
+            classes.length ? 'Accuracy' : 'Root mean square error',
+          ),
+        ],
   ];
   const judged: string[] = [];
   if (score.matrix && score.matrix.labels.length <= 100)
@@ -99,8 +153,8 @@ async function mistakes(data: PixelData, { mistakes }: Score, classes: readonly 
     const { channels, height, width } = data.code;
     return {
       image: { data: data.pixels(index), shape: [channels, height, width], dtype: 'uint8' },
-      caption: `is ${printable(classes[actual], 20)}`,
-      note: `said ${printable(classes[predicted], 12)}, ${Math.round(confidence * 100)} %`,
+      caption: `is ${printable(classes[actual], 20)}, said`,
+      note: `${Math.round(confidence * 100)} % ${printable(classes[predicted], 20)}`,
     };
   });
   return await imageGrid(images, {

@@ -20,7 +20,7 @@ import {
 import { PixelData } from './data/images.ts';
 import type { LabelledData, Prepared, Sample } from './data/prepared.ts';
 import { countClasses } from './data/split.ts';
-import { drawReport } from './picture.ts';
+import { drawReport, type StepLosses, stepLosses } from './picture.ts';
 import { oneOf, UsageError } from './problem.ts';
 import { type RunRecord, type TrainOptions, writeRun } from './run-folder.ts';
 import { type Score, score } from './score.ts';
@@ -128,12 +128,16 @@ export async function runTraining(run: TrainingRun, terminal: Terminal): Promise
   const { batchSize, seed, workers } = options;
   const regression = prepared.task === 'tabular-regression';
   const dtypes = { y: regression ? 'float32' : 'int64' } as const;
+  const steps = stepLosses();
   const trainer = new Trainer(model, {
     step: stepOf(prepared, options),
     optimizer: optimizerOf(options),
     schedule: scheduleOf(options),
     metrics: [regression ? rmse() : accuracy()],
-    callbacks: options.patience > 0 && prepared.val ? [earlyStopping({ patience: options.patience })] : [],
+    callbacks: [
+      steps.callback,
+      ...(options.patience > 0 && prepared.val ? [earlyStopping({ patience: options.patience })] : []),
+    ],
     ...(options.clip === null ? {} : { clipNorm: options.clip }),
     seed,
     out: folder,
@@ -164,11 +168,15 @@ export async function runTraining(run: TrainingRun, terminal: Terminal): Promise
   } finally {
     await train.close();
   }
-  return await finish(run, fit);
+  return await finish(run, fit, steps.losses);
 }
 
 /** Judges the model, and keeps it. */
-async function finish({ folder, record, prepared, model }: TrainingRun, fit: FitResult): Promise<TrainingResult> {
+async function finish(
+  { folder, record, prepared, model }: TrainingRun,
+  fit: FitResult,
+  steps: StepLosses['losses'],
+): Promise<TrainingResult> {
   const { options } = record;
   const [part, data]: ['test' | 'validation' | 'training', LabelledData] = prepared.test
     ? ['test', prepared.test]
@@ -191,6 +199,7 @@ async function finish({ folder, record, prepared, model }: TrainingRun, fit: Fit
     title: `${prepared.task}: ${record.data.path}`,
     part,
     history: fit.history,
+    steps,
     data,
     score: result,
     classes: prepared.classes,

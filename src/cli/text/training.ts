@@ -25,7 +25,7 @@ import {
   type StepResult,
   Trainer,
 } from '../../train/index.ts';
-import { drawReport } from '../picture.ts';
+import { drawReport, type StepLosses, stepLosses } from '../picture.ts';
 import { interruptedRun, UsageError } from '../problem.ts';
 import { writeRun } from '../run-folder.ts';
 import { judgeClasses, type Score } from '../score.ts';
@@ -105,12 +105,13 @@ export async function runTextTraining(run: TextRun, terminal: Terminal) {
   const { folder, record, model, train, val, resume } = run;
   const { options, classes } = record;
   const { batchSize, seed, accumulate, patience } = options;
+  const steps = stepLosses();
   const trainer = new Trainer(model, {
     ...(options.balance ? { step: balancedStep(train, classes.length) } : {}),
     optimizer: optimizerOf(options)(decayGroups(model, options.weightDecay)),
     schedule: scheduleOf(options),
     metrics: [accuracy()],
-    callbacks: patience > 0 && val ? [earlyStopping({ patience })] : [],
+    callbacks: [steps.callback, ...(patience > 0 && val ? [earlyStopping({ patience })] : [])],
     accumulate,
     ...(options.clip === null ? {} : { clipNorm: options.clip }),
     seed,
@@ -134,11 +135,11 @@ export async function runTextTraining(run: TextRun, terminal: Terminal) {
     throw interruptedRun(folder, error);
   }
   const seconds = (performance.now() - start) / 1000;
-  return { ...(await finish(run, fit, terminal)), fit, seconds };
+  return { ...(await finish(run, fit, steps.losses, terminal)), fit, seconds };
 }
 
 /** Writes the model's folder and judges the model. */
-async function finish(run: TextRun, fit: FitResult, terminal: Terminal) {
+async function finish(run: TextRun, fit: FitResult, steps: StepLosses['losses'], terminal: Terminal) {
   const { folder, record, model, tokenizer } = run;
   const { classes } = record;
   await saveForInference(model, tokenizer, folder);
@@ -172,6 +173,7 @@ async function finish(run: TextRun, fit: FitResult, terminal: Terminal) {
     title: `${record.task}: ${record.data.path}`,
     part,
     history: fit.history,
+    steps,
     data,
     score,
     classes,
