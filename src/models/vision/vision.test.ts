@@ -129,3 +129,42 @@ describe.each(golden.cases.map((c) => [c.name, c] as const))('%s', (name, expect
       }
   });
 });
+
+interface OptionsGolden {
+  readonly size: readonly [number, number];
+  readonly cases: readonly {
+    readonly name: keyof typeof withOptions;
+    readonly options: { readonly num_classes: number; readonly width_mult?: number; readonly dropout?: number };
+    readonly parameters: number;
+    readonly evaluated: readonly number[];
+  }[];
+}
+
+const withOptions = {
+  resnet18: zoo.resnet18,
+  mobilenet_v2: zoo.mobilenetV2,
+  mobilenet_v3_small: zoo.mobilenetV3Small,
+  mobilenet_v3_large: zoo.mobilenetV3Large,
+  efficientnet_b0: zoo.efficientnetB0,
+};
+const optionsPath = new URL('../../../test/golden/torchvision_options.json', import.meta.url);
+const optionsGolden: OptionsGolden = JSON.parse(readFileSync(optionsPath, 'utf8'));
+
+it.each(optionsGolden.cases)('$name with $options, one picture of an odd size', async (expected) => {
+  const { num_classes, width_mult, dropout } = expected.options;
+  const model: Network = withOptions[expected.name]({
+    numClasses: num_classes,
+    ...(width_mult === undefined ? {} : { widthMult: width_mult }),
+    ...(dropout === undefined ? {} : { dropout }),
+  });
+  expect(model.parameters().reduce((sum, p) => sum + p.numel(), 0)).toBe(expected.parameters);
+  for (const [key, tensor] of Object.entries(model.stateDict()))
+    if (tensor.dtype === 'float32') tensor.setData(weight(key, tensor.shape));
+  const shape = [1, 3, ...optionsGolden.size];
+  const x = fromData(
+    drawn('input', shape, (u) => 2 * u),
+    shape,
+  );
+  const evaluated = await noGrad(() => model.eval().forward(x)).data();
+  expect(distance([...evaluated], expected.evaluated)).toBeLessThan(2e-5);
+});
