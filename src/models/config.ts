@@ -6,8 +6,8 @@ import { FormatError } from '../ir/errors.ts';
 const shared = {
   modelType: z.string(),
   architectures: z.array(z.string()).nullish(),
-  /** Names of classes by index. */
-  id2label: z.record(z.string(), z.string()).nullish(),
+  /** Names of classes by index; training scripts that found numbers as labels wrote numbers. */
+  id2label: z.record(z.string(), z.union([z.string(), z.number().transform(String)])).nullish(),
   label2id: z.record(z.string(), z.number().int()).nullish(),
   /** What the labels mean; guessed from them if not given. */
   problemType: z.enum(['single_label_classification', 'multi_label_classification', 'regression']).nullish(),
