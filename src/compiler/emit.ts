@@ -4,6 +4,7 @@ import { UnsupportedError } from '../ir/errors.ts';
 import { type Attr, constantKey, type Node, type Value } from '../ir/graph.ts';
 import { attributeToProto, tensorToProto } from '../ir/onnx/attributes.ts';
 import { encodeModel } from '../ir/onnx/encode.ts';
+import { irVersionOf } from '../ir/onnx/opsets.ts';
 import type {
   AttributeProto,
   GraphProto,
@@ -15,7 +16,6 @@ import type {
 
 /** ONNX Runtime 1.30 refuses 27 and 28. */
 export const emittedOpset = 26;
-const irVersion = 10;
 
 export interface EmittedModel {
   readonly bytes: Uint8Array;
@@ -144,7 +144,7 @@ export function wrapModel(graph: GraphProto, opset = emittedOpset): ModelProto {
   const domains = new Set(graph.node.map((n) => n.domain));
   domains.add('');
   return {
-    irVersion,
+    irVersion: irVersionOf(opset),
     producerName: 'gradus',
     producerVersion: '',
     opsetImport: [...domains].map((domain) => ({ domain, version: domain === '' ? opset : 1 })),

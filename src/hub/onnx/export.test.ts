@@ -34,6 +34,33 @@ const exported = async (f: (x: Tensor, ...more: Tensor[]) => unknown, options: E
   decodeModel(await exportOnnx(new Formula(f), null, options)).graph;
 const operators = (graph: Awaited<ReturnType<typeof exported>>) => graph.node.map((n) => n.opType);
 
+describe('the operator set', () => {
+  const sets = async (f: (x: Tensor) => unknown, opset?: number) => {
+    const options = opset === undefined ? inBatches : { ...inBatches, opset };
+    const { irVersion, opsetImport, graph } = decodeModel(await exportOnnx(new Formula(f), null, options));
+    return { irVersion, opset: opsetImport.map(({ version }) => version), operators: operators(graph) };
+  };
+
+  it('is an old one, newer operators being composed of older ones where they can be', async () => {
+    const old = await sets((x) => F.rmsNorm(F.gelu(x), [6]));
+    expect(old).toMatchObject({ irVersion: 8, opset: [18] });
+    expect(old.operators).toContain('Erf');
+    expect(old.operators).not.toContain('Gelu');
+    expect(old.operators).not.toContain('RMSNormalization');
+    expect(await sets((x) => F.avgPool1d(x, 2))).toMatchObject({ irVersion: 9, opset: [19] });
+  });
+
+  it('is the wanted one', async () => {
+    const some = await sets((x) => F.rmsNorm(F.gelu(x), [6]), 20);
+    expect(some).toMatchObject({ irVersion: 9, opset: [20] });
+    expect(some.operators).toContain('Gelu');
+    expect(some.operators).not.toContain('RMSNormalization');
+    const all = await sets((x) => F.rmsNorm(F.gelu(x), [6]), 26);
+    expect(all).toMatchObject({ irVersion: 10, opset: [26] });
+    expect(all.operators).toContain('RMSNormalization');
+  });
+});
+
 describe('shapes that follow from the inputs', () => {
   // Every export is checked in ONNX Runtime at other sizes before it is returned.
   it.each<[string, (x: Tensor) => unknown]>([
@@ -224,6 +251,16 @@ describe('what an export refuses', () => {
     );
   });
 
+  it('operators that the wanted operator set does not have', async () => {
+    await expect(exported((x) => F.avgPool1d(x, 2), { ...inBatches, opset: 18 })).rejects.toThrow(
+      /operator AveragePool.* needs operator set 19, the file is to be of set 18; export with { opset: 19 }/,
+    );
+    for (const opset of [17, 27, 20.5])
+      await expect(exported((x) => x, { ...inBatches, opset })).rejects.toThrow(
+        `opset is ${opset}; files are written in operator sets 18 to 26`,
+      );
+  });
+
   it('options that contradict each other', async () => {
     const model = new nn.ReLU();
     const fails = async (options: ExportOptions) => (await exportOnnx(model, null, options).catch((e) => e)).message;
@@ -310,7 +347,7 @@ describe('inspectOnnx', () => {
     expect(found.elements).toEqual({ all: 44, trainable: 36 });
     expect(found.parameters.find((p) => p.name === '1.running_mean')?.role).toBe('statistics');
     expect(String(found)).toMatchInlineSnapshot(`
-      "gradus 0.1, IR version 10, operator sets: ai.onnx 26
+      "gradus 0.1, IR version 8, operator sets: ai.onnx 18
         author: me
       inputs
         input  float32 [batch, 6]

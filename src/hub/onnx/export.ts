@@ -5,7 +5,9 @@ import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
 import { topologicalOrder, type Value } from '../../ir/graph.ts';
 import { tensorToProto } from '../../ir/onnx/attributes.ts';
 import { encodeModel } from '../../ir/onnx/encode.ts';
+import { oldestOpset, oldestWritten } from '../../ir/onnx/opsets.ts';
 import type { GraphProto, ModelProto, TensorProto } from '../../ir/onnx/proto.ts';
+import { newestOpset } from '../../ir/onnx/upgrade.ts';
 import { trackSites } from '../../ir/site.ts';
 import type { Module } from '../../nn/module.ts';
 import type { Tensor } from '../../tensor/index.ts';
@@ -50,6 +52,11 @@ export interface ExportOptions {
   verify?: boolean;
   /** Keep weights in a file of their own beside the model; default only where one file cannot hold them (2 GB). */
   externalData?: boolean;
+  /**
+   * Operator set of the file, 18 to 26; operators that are newer are composed of older ones. Default: the oldest in which
+   * that can be done, for the sake of old runtimes; 26 keeps operators such as RMSNormalization whole.
+   */
+  opset?: number;
   /** ONNX nodes behind the outputs, such as `nonMaxSuppressionTail()`. What `verify` compares is the graph before them. */
   tail?: OnnxTail;
 }
@@ -68,8 +75,9 @@ export interface HasExampleInputs {
 const maxInline = 1_900_000_000;
 
 /**
- * Writes a model as an ONNX inference graph (operator set 26, IR version 10): parameters are initializers named by their
- * state-dict keys, the named axes are dynamic. The model is traced in evaluation mode.
+ * Writes a model as an ONNX inference graph: parameters are initializers named by their state-dict keys, the named axes are
+ * dynamic, the operator set is the oldest that will do, so that old runtimes read the file. The model is traced in
+ * evaluation mode.
  *
  * ```ts
  * await exportOnnx(model, 'model.onnx', { inputs: [zeros([1, 3, 224, 224])], input: ['batch'] });
@@ -86,20 +94,25 @@ export async function exportOnnx(
   callerOptions: ExportOptions = {},
 ): Promise<Uint8Array> {
   const options = { ...(hasExamples(model) ? model.exportOptions?.() : {}), ...callerOptions };
+  const { opset: wanted } = options;
+  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= oldestWritten && wanted <= newestOpset))
+    throw new ArgumentError(
+      `opset is ${wanted}; files are written in operator sets ${oldestWritten} to ${newestOpset}`,
+    );
   const { examples, calling, fileNames } = examplesOf(model, options);
   const given = inputSpecs(examples, options.input, options.dynamicAxes ?? {});
   const modes = model.modules().map((module) => [module, module.training] as const);
   model.eval();
   try {
     const state = await stateOf(model);
-    const { specs, graph, weights } = await withSites(async () => {
+    const { specs, graph, weights, opset } = await withSites(async () => {
       // Errors of the model itself come as they are, before any talk of axes.
       const settled = settleOpenSizes(given, (s) =>
-        record(model, typesAt(s, exampleSizes(s)), calling, state, options.outputs),
+        record(model, typesAt(s, exampleSizes(s)), calling, state, options),
       );
       return { specs: settled, ...(await traceModel(model, settled, calling, state, fileNames, options)) };
     });
-    const proto = wrapModel(graph);
+    const proto = wrapModel(graph, wanted ?? opset);
     proto.producerVersion = '0.1';
     proto.metadataProps = Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value }));
     const size = weights.reduce((n, t) => n + (t.rawData?.length ?? 0), 0);
@@ -176,8 +189,7 @@ async function traceModel(
   fileNames: readonly string[],
   options: ExportOptions,
 ) {
-  const trace = (sizes: ReadonlyMap<string, number>) =>
-    record(model, typesAt(specs, sizes), calling, state, options.outputs);
+  const trace = (sizes: ReadonlyMap<string, number>) => record(model, typesAt(specs, sizes), calling, state, options);
   const taken = new Set([...state.keys()].flatMap((s) => [...s.shape]));
   for (const { shape, axes } of specs) for (const [i, n] of shape.entries()) if (axes[i] === null) taken.add(n);
   const sizes = chooseSizes(specs, taken, trace);
@@ -190,8 +202,7 @@ async function traceModel(
     throw new ArgumentError(
       `outputNames has ${outputNames.length} names; forward() returns ${merged.outputs.length} tensors`,
     );
-  const { graph, weights } = await emit(merged, specs, { inputNames: fileNames, outputNames }, state);
-  return { graph, weights };
+  return await emit(merged, specs, { inputNames: fileNames, outputNames }, state);
 }
 
 function merge(
@@ -268,7 +279,7 @@ async function emit(
   });
   applyNames(graph, renamed, weights);
   graph.initializer = [...weights, ...graph.initializer];
-  return { graph, weights };
+  return { graph, weights, opset: oldestOpset(nodes) };
 }
 
 /** A dimension of an output: a number, the name of an axis, or a formula as its own symbol. */

@@ -3,6 +3,7 @@ import { rewrite } from '../../compiler/rewrite.ts';
 import type { DType, NumericArray } from '../../ir/dtype.ts';
 import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
 import { type Node, topologicalOrder, Value } from '../../ir/graph.ts';
+import { oldestOpsetOf, oldestWritten } from '../../ir/onnx/opsets.ts';
 import type { Module } from '../../nn/module.ts';
 import { noGrad, realize, Tensor } from '../../tensor/index.ts';
 import { ScalarLeaf, type Storage, StorageLeaf } from '../../tensor/storage.ts';
@@ -38,13 +39,21 @@ export async function stateOf(model: Module): Promise<Map<Storage, { name: strin
   return state;
 }
 
+/** What is recorded of a model, and how. */
+export interface RecordOptions {
+  /** Outputs by name; default all. */
+  readonly outputs?: readonly string[] | undefined;
+  /** Operators of newer sets are composed of older ones; default to the oldest set in which that can be done. */
+  readonly opset?: number | undefined;
+}
+
 /** Traces `model.forward` for inputs of the given types, all outputs or those wanted. Nothing is computed. */
 export function record(
   model: Module,
   types: readonly InputType[],
   calling: Calling,
   state: ReadonlyMap<Storage, { name: string; tensor: Tensor }>,
-  wanted?: readonly string[],
+  { outputs: wanted, opset }: RecordOptions = {},
 ): Recording {
   const inputs = types.map(({ dtype, shape }) => Value.input({ dtype, shape: [...shape] }));
   const tensors = inputs.map((v) => new Tensor(v));
@@ -56,7 +65,7 @@ export function record(
       throw new UnsupportedError(
         `${node.op.type} draws random numbers, which an exported model cannot do reproducibly${site(node)}; pass them as an input instead`,
       );
-  const values = lowerAll(traced);
+  const values = lowerAll(traced, opset);
   const nodes = topologicalOrder(values);
   return {
     inputs,
@@ -106,9 +115,11 @@ export function site(node: Node): string {
   return node.site ? ` (at ${node.site})` : '';
 }
 
-/** Only operators of ai.onnx stay. */
-function lowerAll(outputs: readonly Value[]): Value[] {
-  const isDue = (node: Node) => (node.op.domain !== '' || node.op.lowered === true) && node.op.decompose !== undefined;
+/** Only operators that ai.onnx has in set `opset` stay, or, without one, those that cannot be composed of old ones. */
+function lowerAll(outputs: readonly Value[], wanted: number | undefined): Value[] {
+  const opset = wanted ?? oldestWritten;
+  const isForeign = ({ op }: Node) => op.domain !== '' || op.lowered === true;
+  const isDue = (node: Node) => node.op.decompose !== undefined && (isForeign(node) || oldestOpsetOf(node) > opset);
   let current = [...outputs];
   while (topologicalOrder(current).some(isDue))
     current = rewrite(current, (node, inputs) => {
@@ -116,10 +127,16 @@ function lowerAll(outputs: readonly Value[]): Value[] {
       const parts = node.op.decompose?.(inputs as readonly Value[], node.attrs);
       return parts === undefined || parts instanceof Value ? parts && [parts] : parts;
     });
-  const foreign = topologicalOrder(current).find((node) => node.op.domain !== '' || node.op.lowered);
+  const order = topologicalOrder(current);
+  const foreign = order.find(isForeign);
   if (foreign)
     throw new UnsupportedError(
       `operator ${foreign.op.domain}.${foreign.op.type} is not of ONNX's own set and has no decomposition${site(foreign)}; the exported file would not run elsewhere`,
+    );
+  const newer = wanted === undefined ? undefined : order.find((node) => oldestOpsetOf(node) > wanted);
+  if (newer)
+    throw new UnsupportedError(
+      `operator ${newer.op.type}${site(newer)} needs operator set ${oldestOpsetOf(newer)}, the file is to be of set ${wanted}; export with { opset: ${oldestOpsetOf(newer)} } or leave the option out`,
     );
   return current;
 }
