@@ -9,7 +9,6 @@ import type { TokenTable } from './vocabulary.ts';
 
 /** What we use of the library, whose own types are not found by Node's rules. */
 interface LibraryTokenizer {
-  decode(ids: number[], options: { skip_special_tokens: boolean; clean_up_tokenization_spaces: boolean }): string;
   readonly normalizer: LibraryNormalizer | null;
   readonly pre_tokenizer: LibraryPreTokenizer | null;
   readonly model: LibraryModel;
@@ -36,10 +35,15 @@ interface LibraryModel {
   readonly unk_token_id?: number | null;
 }
 
-interface LibraryDecoder {
+export interface LibraryDecoder {
+  decode_chain(tokens: readonly string[]): string[];
+  /** Of one for bytes: what is no bytes. */
+  added_tokens?: readonly { readonly content: string }[];
+  /** Of one for tokens of single bytes. */
   text_decoder?: { decode(bytes: Uint8Array): string };
+  /** Of a sequence. */
   readonly decoders?: readonly LibraryDecoder[];
-  readonly config?: { readonly type?: string };
+  readonly config?: Record<string, Json>;
 }
 
 /** Character of each byte in byte-level tokens (bytes_to_unicode of GPT-2). */
@@ -58,6 +62,8 @@ export interface Library {
   readonly byteFallback: boolean;
   /** A text may be cut before a space between two letters without changing its tokens. */
   readonly cutsAtSpaces: boolean;
+  /** Whether spaces before punctuation may be removed on request: those of BPE were in the text, as transformers says. */
+  readonly cleansDecoded: boolean;
 }
 
 /** @throws FormatError for a tokenizer.json that is broken or that the library does not know, UnsupportedError. */
@@ -85,9 +91,10 @@ export function openLibrary(
     ...config,
     ...(model.type === 'WordLevel' ? { unk_token: model.unk_token } : {}),
   });
-  mendByteFallback(tokenizer.decoder);
   return {
     tokenizer,
+    cleansDecoded:
+      model.type !== 'BPE' || config.clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output === true,
     byteFallback: model.type === 'Unigram' && model.byte_fallback === true,
     cutsAtSpaces: splitsAtSpaces(splits[0]) && [...partsOf(normalizer, 'normalizer')].every(keepsSpaces),
     spelling: {
@@ -134,20 +141,4 @@ function keepsSpaces({ type, pattern }: Record<string, Json>): boolean {
   return (
     typeof pattern === 'object' && pattern !== null && 'Regex' in pattern && /^(Σ|\[[^\]]*\])$/.test(`${pattern.Regex}`)
   );
-}
-
-/** Bytes as tokenizers' ByteFallback reads them: a byte order mark stays, and of what is no UTF-8 each byte is U+FFFD. */
-const fallbackBytes = {
-  decode(bytes: Uint8Array): string {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-    } catch {
-      return '\ufffd'.repeat(bytes.length);
-    }
-  },
-};
-
-function mendByteFallback(decoder: LibraryDecoder | null): void {
-  for (const part of [decoder, ...(decoder?.decoders ?? [])])
-    if (part?.config?.type === 'ByteFallback') part.text_decoder = fallbackBytes;
 }

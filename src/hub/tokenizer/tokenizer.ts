@@ -1,9 +1,10 @@
 /** @file Tokenizer: texts to token ids and back, as transformers' fast tokenizers do. */
 import { ArgumentError } from '../../ir/errors.ts';
 import { addedCount, assemble } from './assemble.ts';
+import { Detokenizer } from './detokenizer.ts';
 import { allFiles, type TokenizerFiles, writeFiles } from './files.ts';
 import type { Json } from './json.ts';
-import { type Library, openLibrary } from './library-engine.ts';
+import { openLibrary } from './library-engine.ts';
 import { paddedLength, padEncoding, stackEncodings } from './pad.ts';
 import { Pipeline } from './pipeline.ts';
 import { type SpecialTokens, specialTokens } from './special-tokens.ts';
@@ -26,7 +27,10 @@ export type BatchOptions = Omit<EncodeOptions, 'textPair'> & { readonly textPair
 export interface DecodeOptions {
   /** Leave out [CLS], padding and the like. Default false. */
   readonly skipSpecialTokens?: boolean;
-  /** Remove the spaces before punctuation that splitting put there. Default: as the tokenizer's files say. */
+  /**
+   * Remove the spaces before punctuation that splitting put there. Default: as the tokenizer's files say. BPE keeps the
+   * spaces of texts and ignores this, as in transformers.
+   */
   readonly cleanUpTokenizationSpaces?: boolean;
 }
 
@@ -52,7 +56,7 @@ export class Tokenizer {
   readonly #changes: Record<string, Json>;
   readonly #table: TokenTable;
   readonly #template: Template;
-  readonly #library: Library;
+  readonly #detokenizer: Detokenizer;
   readonly #pipeline: Pipeline;
   readonly #trim: ReturnType<typeof trimSpaces> | undefined;
 
@@ -71,8 +75,9 @@ export class Tokenizer {
     this.truncationSide = side(options.truncationSide ?? config.truncation_side);
     this.modelInputNames = inputNames(config, this.#template);
     this.#changes = changesOf(options);
-    this.#library = openLibrary(tokenizer, config, this.#table);
-    this.#pipeline = new Pipeline(this.#library, this.#table);
+    const library = openLibrary(tokenizer, config, this.#table);
+    this.#pipeline = new Pipeline(library, this.#table);
+    this.#detokenizer = new Detokenizer(library, this.#table);
     const { trimOffsets, addPrefixSpace } = this.#template;
     this.#trim = trimOffsets ? trimSpaces(this.#table, addPrefixSpace) : undefined;
   }
@@ -198,10 +203,9 @@ export class Tokenizer {
     const known = Array.from(ids, Number);
     this.convertIdsToTokens(known);
     if (known.length === 0) return '';
-    return this.#library.tokenizer.decode(known, {
-      skip_special_tokens: options.skipSpecialTokens ?? false,
-      clean_up_tokenization_spaces:
-        options.cleanUpTokenizationSpaces ?? this.#files.config.clean_up_tokenization_spaces === true,
+    return this.#detokenizer.decode(known, {
+      skipSpecialTokens: options.skipSpecialTokens ?? false,
+      cleanUp: options.cleanUpTokenizationSpaces ?? this.#files.config.clean_up_tokenization_spaces === true,
     });
   }
 

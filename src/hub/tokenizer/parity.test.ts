@@ -1,0 +1,77 @@
+/** @file Small cases in which Python's fast tokenizers (transformers 5.23, tokenizers 0.23.3) gave the values. */
+import { describe, expect, it } from 'vitest';
+import { tokenizerFiles } from './files.ts';
+import { Tokenizer } from './tokenizer.ts';
+
+const open = (json: Record<string, unknown>, config: Record<string, unknown> = {}) => {
+  const bytes = (part: unknown) => new TextEncoder().encode(JSON.stringify(part));
+  const none = { added_tokens: [], normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
+  const raw = new Map([
+    ['tokenizer.json', bytes({ ...none, ...json })],
+    ['tokenizer_config.json', bytes(config)],
+  ]);
+  return new Tokenizer(tokenizerFiles('x', raw));
+};
+
+const scores = { '<unk>': 0, '▁': -1, a: -2, '▁a': -2, ガ: -2, 가: -2, '😀': -2 };
+const unigram = (scheme: string) => {
+  const marking = { type: 'Metaspace', replacement: '▁', prepend_scheme: scheme, split: true };
+  const model = { type: 'Unigram', unk_id: 0, byte_fallback: false, vocab: Object.entries(scores) };
+  return open({ normalizer: { type: 'NFKC' }, pre_tokenizer: marking, decoder: marking, model });
+};
+
+const wordpiece = (config: Record<string, unknown> = {}) =>
+  open(
+    {
+      added_tokens: [
+        { id: 0, content: '[UNK]', special: true, normalized: false },
+        { id: 3, content: 'New', special: false, normalized: true },
+      ],
+      normalizer: { type: 'Lowercase' },
+      pre_tokenizer: { type: 'Whitespace' },
+      decoder: { type: 'WordPiece', prefix: '##', cleanup: false },
+      model: { type: 'WordPiece', unk_token: '[UNK]', vocab: { '[UNK]': 0, a: 1, '.': 2 } },
+    },
+    config,
+  );
+
+const bpe = (config: Record<string, unknown> = {}) =>
+  open(
+    {
+      pre_tokenizer: { type: 'Whitespace' },
+      post_processor: { type: 'RobertaProcessing', sep: ['</s>', 3], cls: ['<s>', 2], add_prefix_space: false },
+      model: { type: 'BPE', vocab: { a: 0, '.': 1, '<s>': 2, '</s>': 3 }, merges: [], unk_token: null },
+    },
+    config,
+  );
+
+describe('decode', () => {
+  it.each([
+    ['always', ['a a', ' a', ' a']],
+    ['first', ['a a', ' a', ' a']],
+    ['never', [' a a', '  a', '  a']],
+  ])('drops the marks of the first token unless the prepend scheme is never: %s', (scheme, texts) => {
+    const ids = [
+      [3, 3],
+      [1, 3],
+      [1, 1, 2],
+    ];
+    expect(unigram(scheme).batchDecode(ids)).toEqual(texts);
+  });
+
+  it('writes added tokens as the normaliser left them, and removes spaces on request', () => {
+    const tokenizer = wordpiece();
+    const { inputIds } = tokenizer.encode('a NEW .');
+    expect(inputIds).toEqual([1, 3, 2]);
+    expect(tokenizer.convertIdsToTokens(inputIds)).toEqual(['a', 'New', '.']);
+    expect(tokenizer.decode(inputIds)).toBe('a new .');
+    expect(tokenizer.decode(inputIds, { cleanUpTokenizationSpaces: true })).toBe('a new.');
+    expect(wordpiece({ clean_up_tokenization_spaces: true }).decode(inputIds)).toBe('a new.');
+  });
+
+  it('keeps the spaces of BPE, which were in the text', () => {
+    expect(bpe().decode([0, 1], { cleanUpTokenizationSpaces: true })).toBe('a .');
+    const config = { clean_up_tokenization_spaces_for_bpe_even_though_it_will_corrupt_output: true };
+    expect(bpe(config).decode([0, 1], { cleanUpTokenizationSpaces: true })).toBe('a.');
+  });
+});
