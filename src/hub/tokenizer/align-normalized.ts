@@ -47,8 +47,10 @@ function replace(piece: Aligned, pattern: RegExp, content: string): Aligned {
   return builder.finish();
 }
 
-/** ASCII without marks after it, or a character and the marks, or Hangul letters, that may join it. */
-const cluster = /[\0-\x7f]+(?![\p{M}\u1160-\u11ff])|[^\p{M}\u1160-\u11ff][\p{M}\u1160-\u11ff]*|[\p{M}\u1160-\u11ff]+/gu;
+/** What may join the character before it: marks, Hangul letters, and those of old fonts that become such by NFKC. */
+const joining = '\\p{M}\\u1160-\\u11ff\\u3133\\u3135\\u3136\\u313a-\\u313f\\u314f-\\u3163\\uff9e\\uff9f\\uffc2-\\uffdc';
+/** ASCII without marks after it, or a character and what may join it. */
+const cluster = new RegExp(`[\\0-\\x7f]+(?![${joining}])|[^${joining}][${joining}]*|[${joining}]+`, 'gu');
 
 /** Normalises cluster by cluster, and in a cluster character by character, where that gives the same. */
 function byClusters(normalizer: LibraryNormalizer, piece: Aligned, result: string): Aligned {

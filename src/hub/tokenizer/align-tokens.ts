@@ -48,8 +48,10 @@ export class WordFinder {
     if (start < 0) start = this.#at;
     this.#at = Math.min(start + word.length - put, text.length);
     const unit = (i: number) => Math.min(Math.max(start + i - put, start), text.length - 1);
+    // A token of nothing but what was put there has the whole first character.
+    const first = (text.codePointAt(start) ?? 0) > 0xffff ? start + 1 : start;
     return tokensIn(word, tokens, this.#spelling).map((at, i) =>
-      i % 2 === 0 ? this.#piece.start(unit(at)) : this.#piece.end(unit(at - 1)),
+      i % 2 === 0 ? this.#piece.start(unit(at)) : this.#piece.end(at <= put ? first : unit(at - 1)),
     );
   }
 }

@@ -75,3 +75,41 @@ describe('decode', () => {
     expect(bpe(config).decode([0, 1], { cleanUpTokenizationSpaces: true })).toBe('a.');
   });
 });
+
+describe('places', () => {
+  it.each([
+    [
+      '😀a',
+      ['▁', '😀', 'a'],
+      [
+        [0, 2],
+        [0, 2],
+        [2, 3],
+      ],
+    ],
+    [
+      'a ｶﾞａ',
+      ['▁a', '▁', 'ガ', 'a'],
+      [
+        [0, 1],
+        [1, 2],
+        [2, 3],
+        [4, 5],
+      ],
+    ],
+    [
+      'ㄱㅏa',
+      ['▁', '가', 'a'],
+      [
+        [0, 1],
+        [0, 1],
+        [2, 3],
+      ],
+    ],
+  ])('of marks before characters of two units and of characters that NFKC joins: %s', (text, tokens, places) => {
+    const tokenizer = unigram('always');
+    const { inputIds, offsetMapping } = tokenizer.encode(text, { returnOffsetsMapping: true });
+    expect(tokenizer.convertIdsToTokens(inputIds)).toEqual(tokens);
+    expect(offsetMapping).toEqual(places);
+  });
+});
