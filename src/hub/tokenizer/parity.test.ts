@@ -113,3 +113,19 @@ describe('places', () => {
     expect(offsetMapping).toEqual(places);
   });
 });
+
+describe('truncation', () => {
+  it.each(['onlyFirst', 'onlySecond', 'longestFirst'] as const)(
+    'to the special tokens alone empties both texts: %s',
+    (truncation) => {
+      const options = { textPair: 'a', truncation, maxLength: 4, returnOverflowingTokens: true } as const;
+      const { inputIds, overflowing = [] } = bpe().encode('aa', options);
+      expect(inputIds).toEqual([2, 3, 3, 3]);
+      expect(overflowing.map((window) => window.inputIds)).toEqual([
+        [2, 0, 0, 3, 3, 3],
+        [2, 0, 0, 3, 3, 0, 3],
+        [2, 3, 3, 0, 3],
+      ]);
+    },
+  );
+});

@@ -15,6 +15,8 @@ export function keptLengths(
   const other = second ?? 0;
   const excess = first + other - maxLength;
   if (excess <= 0) return [first, other];
+  // Special tokens alone, whichever text was to be cut: both are empty.
+  if (maxLength === 0) return [0, 0];
   if (strategy === 'longestFirst') {
     if (second === undefined) return [maxLength, 0];
     const short = Math.min(first, other);
