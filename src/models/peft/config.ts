@@ -77,6 +77,9 @@ const neutral = (value: unknown): boolean =>
   (typeof value === 'object' && Object.keys(value).length === 0) ||
   (Array.isArray(value) && value.length === 0);
 
+/** First values that leave the model's own weights as they are; how an adapter began is past once it is read. */
+const pastInits: readonly unknown[] = ['gaussian', 'orthogonal', 'eva'];
+
 /** Keys that say nothing about what the adapter computes, or only refine a choice that is refused anyway. */
 const informative = new Set([
   'peft_type',
@@ -102,6 +105,12 @@ export function loraConfigFromJson(json: unknown, source = 'adapter_config.json'
   const type = entries.get('peft_type');
   if (type !== 'LORA')
     throw new UnsupportedError(`${source}: "peft_type": expected "LORA", found ${JSON.stringify(type)}`);
+  const init = entries.get('init_lora_weights');
+  if (typeof init === 'string' && !pastInits.includes(init))
+    throw new UnsupportedError(
+      `${source}: "init_lora_weights": ${JSON.stringify(init)} also changes the weights of the model, which are not in the adapter's file; in Python merge the adapter (merge_and_unload) and load the model, or save it as a plain one (save_pretrained with path_initial_model_for_weight_conversion)`,
+    );
+  if (typeof init === 'string' && init !== 'gaussian') entries.set('init_lora_weights', true);
   const known = new Map(Object.keys(shape).map((key) => [snake(key), key]));
   const options: Record<string, unknown> = {};
   for (const [name, value] of entries) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { AutoTokenizer } from '../../hub/index.ts';
-import { ArgumentError } from '../../ir/errors.ts';
+import { ArgumentError, UnsupportedError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { Embedding } from '../../nn/embedding.ts';
 import { Linear } from '../../nn/linear.ts';
@@ -261,6 +261,15 @@ describe('adapter folders that cannot be used', () => {
     await expect(adapter({ use_dora: true })).rejects.toThrow(/"use_dora": true is a variant of LoRA/);
     await expect(adapter({ r: 'four' })).rejects.toThrow(/"r": /);
     await expect(adapter({ alpha_pattern: { '(a+)+b': 3 } })).rejects.toThrow(/repeats a group/);
+  });
+
+  it('first values that changed the model too; others are read', async () => {
+    for (const init of ['pissa', 'pissa_niter_4', 'olora', 'corda'])
+      await expect(adapter({ init_lora_weights: init })).rejects.toThrow(
+        new RegExp(`"init_lora_weights": "${init}" also changes the weights of the model.*merge_and_unload`),
+      );
+    await expect(adapter({ init_lora_weights: 'pissa' })).rejects.toThrow(UnsupportedError);
+    for (const init of ['orthogonal', 'eva']) await adapter({ init_lora_weights: init });
   });
 
   it('tensors that are missing, too many or of other shapes', async () => {
