@@ -5,18 +5,21 @@ import type { LoraConfig } from './config.ts';
 /** `query` is the end of `encoder.layer.0.attention.self.query`. */
 export const isEndOf = (end: string, name: string) => name === end || name.endsWith(`.${end}`);
 
-function expression(source: string): RegExp {
+/** Python's named groups, and its `(?i)` at the start, are read too. */
+function expression(pattern: string, around: (inner: string) => string): RegExp {
+  const flag = /^\(\?i\)/.exec(pattern)?.[0] ?? '';
+  const source = around(pattern.slice(flag.length).replaceAll('(?P<', '(?<'));
   try {
-    return new RegExp(source);
+    return new RegExp(source, flag && 'i');
   } catch (error) {
-    throw new ArgumentError(`'${source}' is not a regular expression: ${error instanceof Error ? error.message : ''}`);
+    throw new ArgumentError(`'${pattern}' is not a regular expression: ${error instanceof Error ? error.message : ''}`);
   }
 }
 
 /** Whether a name is chosen: by a list of ends, or by a regular expression that matches all of it (Python's fullmatch). */
 function matches(pattern: string | readonly string[], name: string): boolean {
   if (typeof pattern !== 'string') return pattern.some((end) => isEndOf(end, name));
-  return expression(`^(?:${pattern})$`).test(name);
+  return expression(pattern, (inner) => `^(?:${inner})$`).test(name);
 }
 
 /** peft's choice for families whose attention is adapted by default. */
@@ -78,8 +81,7 @@ function isInLayers({ layersToTransform, layersPattern }: LoraConfig, name: stri
 /** The value that a pattern gives a layer, else `otherwise` (peft's rank_pattern and alpha_pattern). */
 export function valueFor(patterns: Readonly<Record<string, number>>, name: string, otherwise: number): number {
   const found = Object.entries(patterns).find(
-    ([pattern]) =>
-      isEndOf(pattern, name) || (!/^[\w.]*$/.test(pattern) && expression(`(^|.*\\.)(?:${pattern})$`).test(name)),
+    ([pattern]) => isEndOf(pattern, name) || expression(pattern, (inner) => `^(?:.*\\.)?(?:${inner})$`).test(name),
   );
   return found ? found[1] : otherwise;
 }

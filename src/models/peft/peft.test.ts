@@ -14,7 +14,7 @@ import { adamw } from '../../optim/index.ts';
 import { fromData, manualSeed, randn, type Tensor } from '../../tensor/index.ts';
 import { loadSafetensors, saveSafetensors } from '../../train/safetensors.ts';
 import { BertForSequenceClassification, exportTransformer, saveForInference } from '../index.ts';
-import { getPeftModel, loraConfig, PeftModel } from './index.ts';
+import { getPeftModel, type LoraOptions, loraConfig, PeftModel } from './index.ts';
 
 const golden = (path: string) => fileURLToPath(new URL(`../../../test/golden/peft/${path}`, import.meta.url));
 const base = () => BertForSequenceClassification.fromPretrained(golden('base'));
@@ -217,6 +217,19 @@ describe('getPeftModel', () => {
     const config = loraConfig({ targetModules: ['query'], layersToTransform: [1], excludeModules: ['value'] });
     expect(getPeftModel(await base(), config).adaptedLayers()).toEqual(['bert.encoder.layer.1.attention.self.query']);
     expect(getPeftModel(await base(), loraConfig()).adaptedLayers().length).toBe(4);
+  });
+
+  it("reads Python's patterns: a dot is any character, named groups, (?i) at the start", async () => {
+    const own = (options: LoraOptions) => async () => getPeftModel(await base(), loraConfig({ r: 2, ...options }));
+    const layer = 'bert.encoder.layer.1.attention.self.query';
+    const named = {
+      targetModules: '.*layer\\.1\\.(?P<part>attention)\\.self\\.query',
+      rankPattern: { 'self.quer.': 5 },
+    };
+    const peft = await own(named)();
+    expect(peft.adaptedLayers()).toEqual([layer]);
+    expect(peft.adapterStateDict()[`base_model.model.${layer}.lora_A.weight`].shape).toEqual([5, 16]);
+    expect((await own({ targetModules: '(?i).*LAYER\\.1\\..*QUERY' })()).adaptedLayers()).toEqual([layer]);
   });
 
   it('says what is wrong', async () => {
