@@ -140,14 +140,15 @@ function matches(regex: string): Json {
   return { type: 'Split', pattern: { Regex: regex }, behavior: 'Removed', invert: true };
 }
 
-/** The library knows two of the five ways of splitting; the others cut at places of no width or at longer matches. */
+/** The library knows two of the five ways of splitting; the others are longer matches. */
 function splitting(regex: string, behavior: Json, invert: boolean): Json {
   const name = (typeof behavior === 'string' ? behavior : 'isolated').toLowerCase().replaceAll('_', '');
   if (name === 'removed') return { type: 'Split', pattern: { Regex: regex }, behavior: 'Removed', invert };
   if (name === 'isolated') return isolated(regex);
   if (name === 'contiguous') return isolated(`(?:${regex})+`);
-  if (name === 'mergedwithprevious' && !invert) return isolated(`(?<=${regex})`);
-  if (name === 'mergedwithnext' && !invert) return isolated(`(?=${regex})`);
+  const between = `(?:(?!${regex})[\\s\\S])*`;
+  if (name === 'mergedwithprevious' && !invert) return isolated(`${between}(?:${regex})`);
+  if (name === 'mergedwithnext' && !invert) return isolated(`(?:${regex})${between}`);
   throw new UnsupportedError(
     `tokenizer: pre_tokenizer: behavior ${JSON.stringify(behavior)}${invert ? ' with invert' : ''} is not known`,
   );
