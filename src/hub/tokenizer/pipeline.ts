@@ -31,6 +31,7 @@ interface Word {
 /** Encodes texts, one at a time. */
 export class Pipeline {
   readonly #library: Library;
+  readonly #foreign: ReadonlySet<number>;
   /** Added tokens that are looked for in the text as it is, and in the normalised one. */
   readonly #original: Splitter;
   readonly #changed: Splitter;
@@ -39,6 +40,7 @@ export class Pipeline {
 
   constructor(library: Library, table: TokenTable) {
     this.#library = library;
+    this.#foreign = table.foreign;
     const isNormalized = (normalized: boolean) => table.added.filter((t) => t.normalized === normalized);
     const { normalizer } = library.tokenizer;
     this.#original = splitterOf(isNormalized(false), (t) => t.content);
@@ -140,7 +142,8 @@ export class Pipeline {
 
   #idOf(token: string): number {
     const { tokens_to_ids: ids, unk_token_id: unknown } = this.#library.tokenizer.model;
-    const id = ids.get(token) ?? unknown;
+    const found = ids.get(token);
+    const id = found === undefined || this.#foreign.has(found) ? unknown : found;
     if (typeof id === 'number') return id;
     throw new FormatError('tokenizer: model.unk_id is missing, and a text has unknown characters');
   }
