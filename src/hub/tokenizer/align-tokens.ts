@@ -34,11 +34,13 @@ export class WordFinder {
   next(word: string, tokens: readonly string[]): number[] {
     const { text } = this.#piece;
     if (text === '') return tokens.flatMap(() => [this.#piece.shift, this.#piece.shift]);
-    const { mark } = this.#spelling;
+    const { mark, marksSpaces } = this.#spelling;
     let start = text.startsWith(word, this.#at) ? this.#at : text.indexOf(word, this.#at);
     // A mark that the text does not have was put before the word, and has the place of its first character.
     let put = 0;
-    if (start !== this.#at && mark && word.startsWith(mark)) {
+    // One that is a word by itself was a space, but at the beginning.
+    const wasSpace = marksSpaces && word === mark && this.#at > 0;
+    if (start !== this.#at && mark && word.startsWith(mark) && !wasSpace) {
       const bare = text.indexOf(word.slice(mark.length), this.#at);
       if (start < 0 || bare < start + mark.length) {
         start = bare;

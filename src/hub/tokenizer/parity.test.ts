@@ -129,3 +129,87 @@ describe('truncation', () => {
     },
   );
 });
+
+describe('splitting and unknown words', () => {
+  const only = (pre_tokenizer: unknown, more: Record<string, unknown> = {}) =>
+    open({ pre_tokenizer, model: { type: 'WordPiece', unk_token: 'u', vocab: { u: 0, a: 1 } }, ...more });
+  const places = (tokenizer: Tokenizer, text: string) =>
+    tokenizer.encode(text, { returnOffsetsMapping: true }).offsetMapping;
+
+  it.each([
+    [
+      'MergedWithPrevious',
+      [
+        [0, 3],
+        [3, 5],
+        [5, 6],
+        [6, 7],
+      ],
+      [
+        [0, 2],
+        [2, 4],
+      ],
+    ],
+    [
+      'MergedWithNext',
+      [
+        [0, 1],
+        [1, 3],
+        [3, 5],
+        [5, 7],
+      ],
+      [
+        [0, 3],
+        [3, 4],
+      ],
+    ],
+  ])('%s takes patterns of any length', (behavior, first, second) => {
+    const tokenizer = only({ type: 'Split', pattern: { Regex: '[0-9]+|ab' }, behavior, invert: false });
+    expect(places(tokenizer, 'x12ab3y')).toEqual(first);
+    expect(places(tokenizer, '45x6')).toEqual(second);
+    expect(places(tokenizer, 'xy')).toEqual([[0, 2]]);
+  });
+
+  it('a word that looks like an added token, but is not found as one, is unknown', () => {
+    const tokenizer = open({
+      added_tokens: [{ id: 2, content: '<X>', special: false, normalized: false, single_word: true }],
+      model: { type: 'Unigram', unk_id: 0, byte_fallback: false, vocab: Object.entries({ u: 0, a: -1 }) },
+    });
+    expect(tokenizer.encode('a<X>a').inputIds).toEqual([1, 0, 1]);
+    expect(tokenizer.encode('a <X> a').inputIds).toEqual([1, 0, 2, 0, 1]);
+  });
+
+  it('a mark that is a word by itself has the place of its space', () => {
+    const marking = { type: 'Metaspace', replacement: '▁', prepend_scheme: 'first', split: false };
+    const tokenizer = only({ type: 'Sequence', pretokenizers: [marking, { type: 'BertPreTokenizer' }] });
+    expect(places(tokenizer, 'a \n !')).toEqual([
+      [0, 2],
+      [3, 4],
+      [4, 5],
+    ]);
+    expect(places(tokenizer, '! a')).toEqual([
+      [0, 1],
+      [0, 1],
+      [1, 3],
+    ]);
+  });
+
+  it('an unknown word keeps the spaces of its place when those of tokens are trimmed', () => {
+    const tokenizer = only(
+      { type: 'Punctuation', behavior: 'Isolated' },
+      {
+        added_tokens: [{ id: 0, content: 'u', special: true, normalized: false }],
+        post_processor: { type: 'RobertaProcessing', sep: ['a', 1], cls: ['a', 1], trim_offsets: true },
+      },
+    );
+    expect(tokenizer.encode('a! x !').inputIds).toEqual([1, 1, 0, 0, 0, 1]);
+    expect(places(tokenizer, 'a! x !')).toEqual([
+      [0, 0],
+      [0, 1],
+      [1, 2],
+      [2, 5],
+      [5, 6],
+      [0, 0],
+    ]);
+  });
+});

@@ -7,7 +7,9 @@ import type { TokenTable } from './vocabulary.ts';
  * @param addPrefixSpace a first space was put there by the tokenizer, and takes no place.
  */
 export function trimSpaces(table: TokenTable, addPrefixSpace: boolean): (sequence: TokenSequence) => TokenSequence {
-  const added = new Set(table.added.map((token) => token.id));
+  // Unknown words with spaces keep their places, but where their text is their token.
+  const taking = new Set(table.added.filter((token) => token.lstrip || token.rstrip).map((token) => token.id));
+  if (table.textualUnknown !== undefined) taking.add(table.textualUnknown);
   const counts = new Map<number, Spaces>();
   const spacesOf = (id: number) => {
     let count = counts.get(id);
@@ -21,8 +23,8 @@ export function trimSpaces(table: TokenTable, addPrefixSpace: boolean): (sequenc
     const starts = [...from];
     const ends = [...to];
     for (let i = 0; i < ids.length; i++) {
-      // Added tokens may have taken in white space of the text.
-      let [before, after] = added.has(ids[i]) ? spacesAround(text.slice(from[i], to[i])) : spacesOf(ids[i]);
+      // These may have taken in white space of the text.
+      let [before, after] = taking.has(ids[i]) ? spacesAround(text.slice(from[i], to[i])) : spacesOf(ids[i]);
       if (before > 0) {
         // Several spaces were in the text; a single one may have been added.
         if (before === 1 && (i === 0 || starts[i] === 0) && addPrefixSpace) before = 0;

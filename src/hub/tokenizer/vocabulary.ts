@@ -25,6 +25,10 @@ export class TokenTable {
   readonly ids = new Map<string, number>();
   readonly tokens: (string | undefined)[] = [];
   readonly added: AddedToken[] = [];
+  /** Ids of added tokens that the model does not have: words that look like them are unknown. */
+  readonly foreign = new Set<number>();
+  /** Unigram's: an unknown word's token is its text. */
+  readonly textualUnknown: number | undefined;
   /** Number of entries before tokens were added. */
   readonly modelSize: number;
 
@@ -41,6 +45,7 @@ export class TokenTable {
       for (const [token, id] of Object.entries(record(model.vocab, 'model.vocab')))
         this.#set(token, tokenNumber(id, `model.vocab: ${JSON.stringify(token)}`));
     this.modelSize = this.ids.size;
+    this.textualUnknown = Array.isArray(model.vocab) && typeof model.unk_id === 'number' ? model.unk_id : undefined;
     for (const [i, json] of list(tokenizer.added_tokens ?? [], 'added_tokens').entries()) {
       const entry = record(json, `added_tokens[${i}]`);
       const id = tokenNumber(entry.id, `added_tokens[${i}].id`);
@@ -54,6 +59,7 @@ export class TokenTable {
   }
 
   add(token: AddedToken): void {
+    if (!this.ids.has(token.content)) this.foreign.add(token.id);
     this.#set(token.content, token.id);
     const known = this.added.findIndex((t) => t.content === token.content);
     if (known < 0) this.added.push(token);
