@@ -1,6 +1,6 @@
 /** @file PeftModel: a model whose weights stay, with low-rank updates that are trained (peft.PeftModel). */
 import { openSource, readJson, type SourceOptions } from '../../hub/source.ts';
-import { ArgumentError, FormatError, ShapeError } from '../../ir/errors.ts';
+import { ArgumentError, FormatError, ShapeError, UnsupportedError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { formatShape, sameShape } from '../../ir/shape.ts';
 import { Module, type Parameter } from '../../nn/module.ts';
@@ -13,7 +13,7 @@ import { PreTrainedModel } from '../pretrained-model.ts';
 import { type LoraConfig, loraConfigFromJson, loraConfigToJson } from './config.ts';
 import { LoraLayer, type Site } from './lora-layer.ts';
 import { isEndOf, isTarget, targetsOf, valueFor, wholeModules } from './match.ts';
-import { sitesOf } from './sites.ts';
+import { modulesNotAdaptable, sitesOf } from './sites.ts';
 
 const configFile = 'adapter_config.json';
 const weightsFile = 'adapter_model.safetensors';
@@ -51,6 +51,8 @@ export class PeftModel<M extends Module = Module> extends Module {
   readonly baseModel: M;
   readonly peftConfig: LoraConfig;
   readonly #adapters: Adapter[] = [];
+  /** Weights of the model that came with the adapter's file, such as embeddings, by their names in the model. */
+  #besides: ReadonlySet<string> = new Set();
   #isMerged = false;
 
   /** @internal */
@@ -103,7 +105,9 @@ export class PeftModel<M extends Module = Module> extends Module {
 
   /** The tensors of the adapter under peft's keys: A and B, modules trained whole, trained biases. */
   adapterStateDict(): Record<string, Tensor> {
-    const state = Object.entries(this.baseModel.stateDict()).filter(([name]) => this.#isTrained(name));
+    const state = Object.entries(this.baseModel.stateDict()).filter(
+      ([name]) => this.#isTrained(name) || this.#besides.has(name),
+    );
     const adapted = new Set(this.adaptedLayers());
     return Object.fromEntries(
       state.map(([name, tensor]) => {
@@ -161,8 +165,9 @@ export class PeftModel<M extends Module = Module> extends Module {
     const shapes = new Map([...reader.entries].map(([name, { shape }]) => [name, shape]));
     const peft = new PeftModel(model, config, planFromFile(model, config, shapes, files.name));
     try {
-      const own = peft.adapterStateDict();
       const given = new Map([...shapes.keys()].map((name) => [ownName(name), name]));
+      peft.#besides = weightsBesides(model, given.keys());
+      const own = peft.adapterStateDict();
       const missing = Object.keys(own).filter((key) => !given.has(key));
       const unknown = [...given.keys()].filter((key) => !(key in own));
       if (missing.length || unknown.length)
@@ -176,6 +181,11 @@ export class PeftModel<M extends Module = Module> extends Module {
           throw new ShapeError(
             `${files.name}: tensor '${key}' has shape ${formatShape(array.shape)}, the model needs ${formatShape(target.shape)}`,
           );
+        const other = arrays.find(([before]) => before === target);
+        if (other && !other[1].data.every((value, i) => value === array.data[i]))
+          throw new UnsupportedError(
+            `${files.name}: tensor '${key}' is one with others in this model (tied weights), but the file holds several that differ; merge the adapter in Python (merge_and_unload) and load the model`,
+          );
         arrays.push([target, array]);
       }
       const named = new Holder(arrays.map(([target]) => target as Parameter));
@@ -188,9 +198,20 @@ export class PeftModel<M extends Module = Module> extends Module {
     return peft.train(options.isTrainable ?? false);
   }
 
-  /** Adds the updates to the model's weights, so that a forward pass costs what it cost without; `unmerge` takes them out. */
+  /**
+   * Adds the updates to the model's weights, so that a forward pass costs what it cost without; `unmerge` takes them out.
+   * @throws ArgumentError if an adapted weight serves another layer too (GPT-2's output and embedding).
+   */
   merge(): this {
     this.#requireUnmerged('merge');
+    const places = tiedPlaces(this.baseModel);
+    for (const { site } of this.#adapters) {
+      const names = places.get(site.weight) ?? [];
+      if (names.length > 1)
+        throw new ArgumentError(
+          `merge: the weight of '${site.name}' is also ${names.filter((n) => n !== `${site.name}.weight`).join(', ')} (tied weights), which the update must not change; leave the layer out of targetModules, or use the model with its adapters`,
+        );
+    }
     for (const { layer } of this.#adapters) {
       layer.fold(1);
       layer.active = false;
@@ -240,6 +261,37 @@ export class PeftModel<M extends Module = Module> extends Module {
   }
 }
 
+/** Names of every tensor of a model; tied ones have several. */
+function tiedPlaces(model: Module): Map<Tensor, string[]> {
+  const places = new Map<Tensor, string[]>();
+  for (const [name, tensor] of Object.entries(model.stateDict()))
+    places.set(tensor, [...(places.get(tensor) ?? []), name]);
+  return places;
+}
+
+/**
+ * peft trains a copy of a module that is saved whole, so that tied weights come apart. Here they stay one.
+ * @throws UnsupportedError for tied weights of which only some belong to such modules.
+ */
+function checkTied(model: Module, config: LoraConfig, what: string): void {
+  const whole = wholeModules(config);
+  const isWhole = (name: string) => whole.some((module) => `.${splitName(name)[0]}.`.includes(`.${module}.`));
+  for (const names of tiedPlaces(model).values()) {
+    const [inside, outside] = [names.filter(isWhole), names.filter((name) => !isWhole(name))];
+    if (inside.length && outside.length)
+      throw new UnsupportedError(
+        `${what}: ${inside.join(', ')} would be trained whole, but is one with ${outside.join(', ')} (tied weights), and Python's peft would part them; name the modules of both in modulesToSave, or merge the adapter in Python (merge_and_unload)`,
+      );
+  }
+}
+
+/** Weights of the model itself that peft saved too: embeddings and outputs that were adapted or got more rows. */
+function weightsBesides(model: Module, keys: Iterable<string>): Set<string> {
+  const own = model.stateDict();
+  const names = [...keys].map((key) => key.slice(prefix.length).replace('.base_layer.', '.'));
+  return new Set(names.filter((name) => Object.hasOwn(own, name)));
+}
+
 /** `<layer>.lora.lora_A.weight` here is `<layer>.lora_A.weight` in peft. */
 const loraKey = /\.lora\.(lora_[AB]\.weight)$/;
 
@@ -278,7 +330,12 @@ function planFromFile(
 ): Plan[] {
   const sites = new Map(sitesOf(model).map((site) => [site.name, site]));
   const plan: Plan[] = [];
+  checkTied(model, config, source);
   for (const [key, shape] of shapes) {
+    if (key.endsWith('.lora_embedding_A') || (key.endsWith('.lora_A.weight') && shape.length > 2))
+      throw new UnsupportedError(
+        `${source}: '${key}' adapts an embedding or a convolution; Gradus computes LoRA of linear layers only: merge the adapter in Python (merge_and_unload) and load the model`,
+      );
     if (!key.endsWith('.lora_A.weight')) continue;
     const name = key.slice(key.startsWith(prefix) ? prefix.length : 0, -'.lora_A.weight'.length);
     const site = sites.get(name);
@@ -306,7 +363,8 @@ const some = (names: readonly string[]) =>
  * ```ts
  * const peft = getPeftModel(model, loraConfig({ r: 8, loraAlpha: 16, targetModules: ['query', 'value'], modulesToSave: ['classifier'] }));
  * ```
- * @throws ArgumentError if no layer matches, or if one that does cannot be adapted.
+ * @throws ArgumentError if no layer matches; UnsupportedError if one that does is an embedding or a convolution, and for
+ *   modulesToSave that hold one end of tied weights.
  */
 export function getPeftModel<M extends Module>(model: M, config: LoraConfig): PeftModel<M> {
   const modelType = model instanceof PreTrainedModel ? model.config.modelType : undefined;
@@ -325,6 +383,12 @@ export function getPeftModel<M extends Module>(model: M, config: LoraConfig): Pe
       throw new ArgumentError(
         `loraConfig: modulesToSave: the model has no module '${whole}'; it has ${some(modules.filter((name) => name))}`,
       );
+  const other = modulesNotAdaptable(model).find((name) => targets !== 'all-linear' && isTarget(config, targets, name));
+  if (other !== undefined)
+    throw new UnsupportedError(
+      `loraConfig: targetModules: ${JSON.stringify(targets)} matches '${other}', an embedding or a convolution; Gradus computes LoRA of linear layers only: name these, or the others in excludeModules`,
+    );
+  checkTied(model, config, 'loraConfig: modulesToSave');
   const plan = chosen.map((site) => ({
     site,
     r: valueFor(config.rankPattern, site.name, config.r),

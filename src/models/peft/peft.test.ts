@@ -13,7 +13,7 @@ import { Module } from '../../nn/module.ts';
 import { adamw } from '../../optim/index.ts';
 import { fromData, manualSeed, randn, type Tensor } from '../../tensor/index.ts';
 import { loadSafetensors, saveSafetensors } from '../../train/safetensors.ts';
-import { BertForSequenceClassification, exportTransformer, saveForInference } from '../index.ts';
+import { AutoModelForCausalLM, BertForSequenceClassification, exportTransformer, saveForInference } from '../index.ts';
 import { getPeftModel, type LoraOptions, loraConfig, PeftModel } from './index.ts';
 
 const golden = (path: string) => fileURLToPath(new URL(`../../../test/golden/peft/${path}`, import.meta.url));
@@ -251,6 +251,61 @@ describe('getPeftModel', () => {
   });
 });
 
+describe('tied weights', () => {
+  const gpt2 = () =>
+    AutoModelForCausalLM.fromConfig({
+      model_type: 'gpt2',
+      vocab_size: 10,
+      n_positions: 8,
+      n_embd: 4,
+      n_layer: 1,
+      n_head: 2,
+    }).eval();
+
+  it('are not trained whole at one end, where peft would part them', () => {
+    for (const modulesToSave of [['lm_head'], ['wte']])
+      expect(() => getPeftModel(gpt2(), loraConfig({ modulesToSave }))).toThrow(
+        /would be trained whole, but is one with .*\(tied weights\)/,
+      );
+    const both = getPeftModel(gpt2(), loraConfig({ modulesToSave: ['lm_head', 'wte'] }));
+    expect(Object.keys(both.adapterStateDict())).toEqual(
+      expect.arrayContaining(['base_model.model.lm_head.weight', 'base_model.model.transformer.wte.weight']),
+    );
+  });
+
+  it('are not merged into; files that hold different values for them are refused, weights that peft adds are read', async () => {
+    await inFolder(async (folder) => {
+      const peft = getPeftModel(gpt2(), loraConfig({ targetModules: ['lm_head'], r: 2, initLoraWeights: false }));
+      expect(() => peft.merge()).toThrow(
+        "merge: the weight of 'lm_head' is also transformer.wte.weight (tied weights)",
+      );
+      await peft.savePretrained(folder);
+      const file = join(folder, 'adapter_model.safetensors');
+      const tensors = new Map((await loadSafetensors(file)).tensors);
+      // As peft does where an output or an embedding is adapted.
+      const weight: NDArray = { data: new Float32Array(40).fill(0.5), shape: [10, 4], dtype: 'float32' };
+      tensors.set('base_model.model.lm_head.base_layer.weight', weight);
+      await saveSafetensors(file, tensors);
+      const again = await PeftModel.fromPretrained(gpt2(), folder);
+      expect((await again.baseModel.stateDict()['transformer.wte.weight'].data()).every((v) => v === 0.5)).toBe(true);
+      expect(Object.keys(again.adapterStateDict()).sort()).toEqual([...tensors.keys()].sort());
+      tensors.set('base_model.model.transformer.wte.weight', { ...weight, data: new Float32Array(40) });
+      await saveSafetensors(file, tensors);
+      await expect(PeftModel.fromPretrained(gpt2(), folder)).rejects.toThrow(
+        /is one with others.*hold.*several that differ/,
+      );
+    });
+  });
+});
+
+it('embeddings and convolutions that a target matches are not passed over in silence', async () => {
+  expect(() => getPeftModel(new Net(), loraConfig({ targetModules: ['words', 'second'] }))).toThrow(
+    `targetModules: ["words","second"] matches 'words', an embedding or a convolution`,
+  );
+  const rest = loraConfig({ targetModules: ['words', 'second'], excludeModules: ['words'] });
+  expect(getPeftModel(new Net(), rest).adaptedLayers()).toEqual(['second']);
+});
+
 describe('adapter folders that cannot be used', () => {
   const adapter = async (change: Record<string, unknown>, tensors?: (all: Map<string, NDArray>) => void) =>
     await inFolder(async (folder) => {
@@ -263,8 +318,9 @@ describe('adapter folders that cannot be used', () => {
       const before = Object.keys(model.stateDict());
       try {
         await PeftModel.fromPretrained(model, folder);
-      } finally {
+      } catch (error) {
         expect(Object.keys(model.stateDict())).toEqual(before);
+        throw error;
       }
     });
   const first = 'base_model.model.bert.encoder.layer.0.attention.self.query.lora_A.weight';
@@ -303,6 +359,8 @@ describe('adapter folders that cannot be used', () => {
     await expect(adapter({}, (all) => all.set('base_model.model.other', array([4])))).rejects.toThrow(
       /the model has no base_model.model.other/,
     );
+    const embedding = 'base_model.model.bert.embeddings.word_embeddings.lora_embedding_A';
+    await expect(adapter({}, (all) => all.set(embedding, array([4, 40])))).rejects.toThrow(/adapts an embedding or/);
   });
 
   it('pickle files only', async () => {

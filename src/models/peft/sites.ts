@@ -1,5 +1,6 @@
 /** @file Where adapters can attach: the linear layers of a module tree, and the matrix products of ONNX graphs in it. */
 import { OnnxModel } from '../../hub/onnx/index.ts';
+import { Conv1d, Conv2d, Conv3d } from '../../nn/conv.ts';
 import { Embedding } from '../../nn/embedding.ts';
 import { Linear } from '../../nn/linear.ts';
 import { type Module, Parameter } from '../../nn/module.ts';
@@ -35,6 +36,12 @@ function siteOf(name: string, module: Module & { readonly weight: Parameter }): 
       };
     },
   };
+}
+
+/** Names of layers that Python's peft adapts and Gradus does not: embeddings and convolutions. */
+export function modulesNotAdaptable(model: Module): string[] {
+  const isOther = (module: Module) => [Embedding, Conv1d, Conv2d, Conv3d].some((type) => module instanceof type);
+  return [...model.namedModules()].flatMap(([name, module]) => (isOther(module) ? [name] : []));
 }
 
 /** All places of a model that an adapter can attach to, in the order of the tree. */
