@@ -30,7 +30,13 @@ export interface TableRequest extends SplitRequest {
 /** Rows of a CSV, TSV, JSON lines or Parquet file. @throws UsageError for other files and empty ones. */
 export async function readTable(path: string): Promise<TableRow[]> {
   if ((await checkExists(path)) === 'folder') throw new UsageError(`${path} is a folder; give the file of a table`);
-  const rows = await rowsOf(path);
+  const rows = await rowsOf(path).catch((error: unknown) => {
+    if (!(error instanceof FormatError && error.message.includes('not valid utf-8'))) throw error;
+    // The reader names its own option, which the command line lacks.
+    throw new FormatError(`${path} is not UTF-8 text; convert it, for instance with iconv -f latin1 -t utf-8`, {
+      cause: error,
+    });
+  });
   if (rows.length === 0) throw new UsageError(`${path} has no rows`);
   return rows;
 }
