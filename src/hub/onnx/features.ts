@@ -48,12 +48,20 @@ export function findFeatures(
   const infos = new Map([...graph.valueInfo, ...graph.input, ...graph.output].map((info) => [info.name, info]));
   const inputs = new Set(graph.input.map(({ name }) => name));
   const found = new Map<string, OnnxFeature>();
+  const order = new Map(body.steps.map((step, i) => [step, i]));
+  const madeAt = (name: string) => order.get(producers.get(name) as Step) ?? -1;
   for (const output of body.outputs) {
     let name: string | undefined = output;
     for (let passed = 0; name && passed < depth; ) {
       const step = producers.get(name);
       if (!step) break;
-      const data: string | undefined = operandsOf(step).find((n) => isMoving.has(n));
+      // The operand that is made last: of a residual sum the layers, not the way around them.
+      const data: string | undefined = operandsOf(step)
+        .filter((n) => isMoving.has(n))
+        .reduce<string | undefined>(
+          (best, n) => (best === undefined || madeAt(n) > madeAt(best) ? n : best),
+          undefined,
+        );
       const isLayer = layerTypes.has(step.type) && step.inputs.some((n) => (weights.get(n)?.dims.length ?? 0) >= 2);
       if (isLayer) {
         passed++;
