@@ -1,9 +1,12 @@
 /**
  * @file What LSTM, GRU and RNN share: ONNX's signature, directions, sequence lengths, and the frame of the gradient.
  *
- * The forward pass is one operator over the whole sequence. The backward pass computes all gates again in a few large
- * products over all steps, prepares the factors of every step's derivative at once, and leaves only the recurrence itself
- * to be unrolled; the gradients of the weights are again large products over all steps.
+ * The forward pass is one operator over the whole sequence. The backward pass computes all gates again in a large
+ * product over all steps, prepares the factors of every step's derivative at once, and leaves only the recurrence itself
+ * to be unrolled; the gradients of the weights are again a large product over all steps.
+ *
+ * Here a step's values stand as columns, one per sequence of the batch: [features, batch]. ONNX Runtime packs the right
+ * operand of a product before it computes; so the weights, which no step changes, are the left one.
  */
 import { ArgumentError, GradientError, ShapeError } from '../../ir/errors.ts';
 import { type Attrs, constant, type GradientContext, type GradientRule, type Value } from '../../ir/graph.ts';
@@ -13,10 +16,9 @@ import { cast } from '../cast.ts';
 import { less } from '../compare.ts';
 import { requireFloat, requireSameDType, type } from '../define.ts';
 import { zerosOf } from '../gather.ts';
-import { gemm } from '../matmul.ts';
-import { concat, ints, reshape, split, transpose } from '../movement.ts';
+import { gemm, matMul } from '../matmul.ts';
+import { concat, expand, ints, reshape, split, swapLast, transpose } from '../movement.ts';
 import { reverseSequence } from '../rearrange.ts';
-import { reduceSum } from '../reduce.ts';
 import { flip } from '../slice.ts';
 import { numberAttr, scalar } from '../unary.ts';
 
@@ -120,53 +122,99 @@ export function refuse(attrs: Attrs, operator: string, activations: readonly str
     );
 }
 
-/** One direction of the network in its own order of time, every matrix with one row per step and image. */
+/** One direction of the network in its own order of time. */
 export interface Pass {
   readonly steps: number;
   readonly batch: number;
   readonly hidden: number;
+  /** [steps, batch, inputs]. */
   readonly x: Value;
   readonly w: Value;
   readonly r: Value;
   /** Biases of input and recurrence, [gates * hidden] each. */
   readonly wb: Value | null;
   readonly rb: Value | null;
-  readonly h0: Value | null;
-  readonly c0: Value | null;
-  /** All outputs, [steps * batch, hidden]. */
+  /** All outputs, and the states before each step, [steps, batch, hidden]. */
   readonly y: Value;
+  readonly before: Value;
+  /** The initial cell state, [hidden, batch]. */
+  readonly c0: Value | null;
+  /** Gradients of all outputs [steps, hidden, batch] and of the last states [hidden, batch]. */
   readonly dy: Value | null;
   readonly dh: Value | null;
   readonly dc: Value | null;
-  /** 1 while the sequence lasts, 0 after, [steps * batch, 1]; null without sequence lengths. */
+  /** 1 while the sequence lasts, 0 after, [steps, 1, batch]; null without sequence lengths. */
   readonly active: Value | null;
 }
 
 export interface PassGradients {
+  /** [steps * batch, inputs]. */
   readonly dx: Value;
   readonly dw: Value;
   readonly dr: Value;
   readonly dwb: Value;
   readonly drb: Value;
+  /** [hidden, batch]. */
   readonly dh0: Value;
   readonly dc0?: Value;
 }
 
-/** Rows of the state before each step: the initial one, then all but the last of `states`. */
-export function shifted(pass: Pass, states: Value, initial: Value | null): Value {
-  const { steps, batch, hidden } = pass;
-  const first = initial ?? zerosOf(states, [batch, hidden]);
+/** A linear map of all steps at once, and the gradients of its weights. */
+export interface Affine {
+  /** [steps, outputs, batch]. */
+  readonly y: Value;
+  /** Of `dy` [outputs, steps * batch] the gradients of the weights [outputs, inputs], then of the bias [outputs]. */
+  readonly gradients: (dy: Value) => { readonly weights: readonly Value[]; readonly bias: Value };
+}
+
+/**
+ * The sum of the products of several inputs [steps, batch, features] with their weights [outputs, features], and a bias
+ * [outputs]: one product of all side by side, the bias being the weight of a column of ones.
+ */
+export function affine(inputs: readonly Value[], weights: readonly Value[], bias: Value | null): Affine {
+  const [steps, batch] = inputs[0].shape;
+  const [outputs] = weights[0].shape;
+  const ones = expand(scalar(inputs[0], 1), [steps, batch, 1]);
+  const column = reshape(bias ?? zerosOf(weights[0], [outputs]), [outputs, 1]);
+  const rows = concat(...inputs, ones, { axis: 2 });
+  const matrix = concat(...weights, column, { axis: 1 });
+  return {
+    y: matMul(matrix, swapLast(rows)),
+    gradients: (dy) => {
+      const product = gemm(dy, reshape(rows, [steps * batch, matrix.shape[1]]));
+      const parts = split(product, ints([...weights.map((w) => w.shape[1]), 1]), { axis: 1 });
+      return { weights: parts.slice(0, -1), bias: reshape(parts[weights.length], [outputs]) };
+    },
+  };
+}
+
+/** The gradient of the input of a linear map, [steps * batch, inputs], of `dy` [outputs, steps * batch]. */
+export function inputGradient(dy: Value, weights: Value): Value {
+  return gemm(dy, weights, { transA: 1 });
+}
+
+/** The states before each step: the initial one, then all but the last of `states`. */
+function shifted(states: Value, initial: Value | null): Value {
+  const [steps, ...state] = states.shape;
+  const first = initial ?? zerosOf(states, [1, ...state]);
   if (steps === 1) return first;
-  const [before] = split(states, ints([(steps - 1) * batch, batch]), { axis: 0 });
+  const [before] = split(states, ints([steps - 1, 1]), { axis: 0 });
   return concat(first, before, { axis: 0 });
 }
 
-/** One matrix per step. */
-export function perStep(pass: Pass, v: Value): readonly Value[] {
-  return pass.steps === 1 ? [v] : split(v, ints(new Array(pass.steps).fill(pass.batch)), { axis: 0 });
+/** Of [steps, features, batch] one matrix [features, batch] per step. */
+export function perStep(v: Value): readonly Value[] {
+  const [steps, features, batch] = v.shape;
+  const rows = reshape(v, [steps * features, batch]);
+  return steps === 1 ? [rows] : split(rows, ints(new Array(steps).fill(features)), { axis: 0 });
 }
 
-/** Equal columns for the gates. */
+/** Matrices [features, batch] of all steps, the last one first, as one [features, steps * batch]. */
+export function allSteps(lastFirst: readonly Value[]): Value {
+  return concat(...[...lastFirst].reverse(), { axis: 1 });
+}
+
+/** Equal parts for the gates of [steps, gates * hidden, batch]. */
 export function perGate(v: Value, gates: number): readonly Value[] {
   return split(v, ints(new Array(gates).fill(v.shape[1] / gates)), { axis: 1 });
 }
@@ -182,11 +230,6 @@ export function plus(a: Value | null, b: Value | null): Value | null {
   return a && b ? add(a, b) : (a ?? b);
 }
 
-/** x W' (+ bias), for all steps. */
-export function project(x: Value, w: Value, bias: Value | null): Value {
-  return gemm(x, w, bias, { transB: 1 });
-}
-
 /** y - y^2, the slope of a sigmoid. */
 export function sigmoidSlope(y: Value): Value {
   return sub(y, mul(y, y));
@@ -195,10 +238,6 @@ export function sigmoidSlope(y: Value): Value {
 /** 1 - y^2, the slope of tanh. */
 export function tanhSlope(y: Value): Value {
   return sub(scalar(y, 1), mul(y, y));
-}
-
-export function columnSums(v: Value): Value {
-  return reduceSum(v, ints([0]), { keepdims: 0 });
 }
 
 /** The gradient rule made of one direction's backward pass. */
@@ -221,6 +260,7 @@ export function recurrentGradient(
       return parts.length === 1 ? parts[0] : concat(...parts, { axis: 0 });
     };
     const { batch, hidden, inputs: features } = sizes;
+    const initial = (of: (g: PassGradients) => Value) => stacked((g) => swapLast(of(g)), [batch, hidden]);
     const rows = gates * hidden;
     const bias = () => stacked((g) => concat(g.dwb, g.drb, { axis: 0 }), [2 * rows]);
     return [
@@ -229,8 +269,8 @@ export function recurrentGradient(
       stacked((g) => g.dr, [rows, hidden]),
       inputs[3] && node.needs[3] ? bias() : null,
       null,
-      inputs[5] && node.needs[5] ? stacked((g) => g.dh0, [batch, hidden]) : null,
-      inputs[6] && node.needs[6] ? stacked((g) => g.dc0 ?? g.dh0, [batch, hidden]) : null,
+      inputs[5] && node.needs[5] ? initial((g) => g.dh0) : null,
+      inputs[6] && node.needs[6] ? initial((g) => g.dc0 ?? g.dh0) : null,
     ];
   };
 }
@@ -258,26 +298,30 @@ function passOf(
     const part = directions === 1 ? v : split(v, ints(new Array(directions).fill(1)), { axis })[d];
     return reshape(part, shape);
   };
-  const rows = (v: Value | null) => v && reshape(flipTime(v), [steps * batch, v.shape[2]]);
   const biases = own(b, 0, [2 * gates * hidden]);
   const [wb, rb] = biases ? split(biases, ints([gates * hidden, gates * hidden]), { axis: 0 }) : [null, null];
   const all = [steps, batch, hidden];
-  const state = [batch, hidden];
+  const y = flipTime(own(outputs[0], 1, all) ?? outputs[0]);
+  const dy = own(dys[0], 1, all);
+  const state = (v: Value | null | undefined) => {
+    const rows = own(v, 0, [batch, hidden]);
+    return rows && swapLast(rows);
+  };
   return {
     steps,
     batch,
     hidden,
-    x: rows(x) ?? x,
+    x: flipTime(x),
     w: own(w, 0, [gates * hidden, features]) ?? w,
     r: own(r, 0, [gates * hidden, hidden]) ?? r,
     wb,
     rb,
-    h0: own(h0, 0, state),
-    c0: own(c0, 0, state),
-    y: rows(own(outputs[0], 1, all)) ?? outputs[0],
-    dy: rows(own(dys[0], 1, all)),
-    dh: own(dys[1], 0, state),
-    dc: own(dys[2], 0, state),
+    y,
+    before: shifted(y, own(h0, 0, [1, batch, hidden])),
+    c0: state(c0),
+    dy: dy && swapLast(flipTime(dy)),
+    dh: state(dys[1]),
+    dc: state(dys[2]),
     active: lengths ? activeSteps(lengths, x, steps) : null,
   };
 }
@@ -286,8 +330,7 @@ function activeSteps(lengths: Value, x: Value, steps: number): Value {
   const times = constant(
     Array.from({ length: steps }, (_, t) => t),
     lengths.dtype,
-    [steps, 1],
+    [steps, 1, 1],
   );
-  const inside = cast(less(times, reshape(lengths, [1, lengths.size])), { to: x.dtype });
-  return reshape(inside, [steps * lengths.size, 1]);
+  return cast(less(times, lengths), { to: x.dtype });
 }

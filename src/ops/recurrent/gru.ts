@@ -5,20 +5,20 @@ import { add, mul, sub } from '../arithmetic.ts';
 import { apply, defineMultiOp } from '../define.ts';
 import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
-import { concat, ints, split } from '../movement.ts';
+import { concat, ints, split, swapLast } from '../movement.ts';
 import { scalar } from '../unary.ts';
 import {
-  columnSums,
+  affine,
+  allSteps,
   inferRecurrent,
+  inputGradient,
   type Pass,
   type PassGradients,
   perGate,
   perStep,
   plus,
-  project,
   recurrentGradient,
   refuse,
-  shifted,
   sigmoidSlope,
   stepsFirst,
   tanhSlope,
@@ -45,84 +45,86 @@ function backward(pass: Pass, attrs: Attrs): PassGradients {
 
 /** Outgoing gradients per step, and what passes a step by untouched. */
 function seeds(pass: Pass, z: Value) {
-  const dyAt = pass.dy ? perStep(pass, whileActive(pass, pass.dy)) : null;
-  const zero = zerosOf(pass.y, [pass.batch, pass.hidden]);
-  const keep = perStep(pass, whileActive(pass, z, 1));
+  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const zero = zerosOf(pass.y, [pass.hidden, pass.batch]);
+  const keep = perStep(whileActive(pass, z, 1));
   return { keep, dh: (s: number, carried: Value | null): Value => plus(carried, dyAt?.[s] ?? null) ?? zero, zero };
 }
 
 /** n = tanh(x W + wb + r * (h R + rb)): every gate's derivative is the outgoing one times a factor known beforehand. */
 function resetAfter(pass: Pass): PassGradients {
-  const { x, w, r: weights, wb, rb, h0, y } = pass;
-  const before = shifted(pass, y, h0);
-  const [xz, xr, xn] = perGate(project(x, w, wb), 3);
-  const [hz, hr, hn] = perGate(project(before, weights, rb), 3);
+  const { x, w, r: weights, wb, rb } = pass;
+  const [input, state] = [affine([x], [w], wb), affine([pass.before], [weights], rb)];
+  const [xz, xr, xn] = perGate(input.y, 3);
+  const [hz, hr, hn] = perGate(state.y, 3);
   const [z, r] = [sigmoid(add(xz, hz)), sigmoid(add(xr, hr))];
   const n = tanh(add(xn, mul(r, hn)));
-  const slopeZ = mul(sub(before, n), sigmoidSlope(z));
+  const slopeZ = mul(sub(swapLast(pass.before), n), sigmoidSlope(z));
   const slopeN = mul(sub(scalar(z, 1), z), tanhSlope(n));
   const slopeR = mul(mul(slopeN, hn), sigmoidSlope(r));
-  const byState = whileActive(pass, concat(slopeZ, slopeR, mul(slopeN, r), { axis: 1 }));
-  const byInput = whileActive(pass, concat(slopeZ, slopeR, slopeN, { axis: 1 }));
-  const slopes = perStep(pass, byState);
+  const byState = perStep(whileActive(pass, concat(slopeZ, slopeR, mul(slopeN, r), { axis: 1 })));
+  const byInput = perStep(whileActive(pass, slopeN));
   const { keep, dh, zero } = seeds(pass, z);
+  const back = swapLast(weights);
   let carried: Value | null = pass.dh;
-  const steps: Value[] = [];
-  const gates: Value[] = [];
+  const [dStates, dInputs]: [Value[], Value[]] = [[], []];
   for (let s = pass.steps - 1; s >= 0; s--) {
     const d = dh(s, carried);
-    const all = mul(concat(d, d, d, { axis: 1 }), slopes[s]);
-    steps.unshift(d);
-    gates.unshift(all);
-    carried = gemm(all, weights, mul(d, keep[s]));
+    dStates.push(mul(concat(d, d, d, { axis: 0 }), byState[s]));
+    dInputs.push(mul(d, byInput[s]));
+    carried = gemm(back, dStates[dStates.length - 1], mul(d, keep[s]));
   }
-  const dState = concat(...gates, { axis: 0 });
-  const d = concat(...steps, { axis: 0 });
-  const dInput = mul(concat(d, d, d, { axis: 1 }), byInput);
+  const dState = allSteps(dStates);
+  const [dzr] = split(dState, ints([2 * pass.hidden, pass.hidden]), { axis: 0 });
+  const dInput = concat(dzr, allSteps(dInputs), { axis: 0 });
+  const [byX, byH] = [input.gradients(dInput), state.gradients(dState)];
   return {
-    dx: gemm(dInput, w),
-    dw: gemm(dInput, x, { transA: 1 }),
-    dr: gemm(dState, before, { transA: 1 }),
-    dwb: columnSums(dInput),
-    drb: columnSums(dState),
+    dx: inputGradient(dInput, w),
+    dw: byX.weights[0],
+    dr: byH.weights[0],
+    dwb: byX.bias,
+    drb: byH.bias,
     dh0: carried ?? zero,
   };
 }
 
 /** n = tanh(x W + wb + (r * h) R + rb). */
 function resetBefore(pass: Pass): PassGradients {
-  const { x, w, r: weights, wb, rb, h0, y, hidden } = pass;
-  const before = shifted(pass, y, h0);
+  const { x, w, r: weights, wb, rb, hidden, before } = pass;
   const [weightsZR, weightsN] = split(weights, ints([2 * hidden, hidden]), { axis: 0 });
-  const [xz, xr, xn] = perGate(project(x, w, plus(wb, rb)), 3);
-  const [hz, hr] = perGate(project(before, weightsZR, null), 2);
+  const [input, state] = [affine([x], [w], plus(wb, rb)), affine([before], [weightsZR], null)];
+  const [xz, xr, xn] = perGate(input.y, 3);
+  const [hz, hr] = perGate(state.y, 2);
   const [z, r] = [sigmoid(add(xz, hz)), sigmoid(add(xr, hr))];
-  const reset = mul(r, before);
-  const n = tanh(gemm(reset, weightsN, xn, { transB: 1 }));
-  const slopeZ = perStep(pass, whileActive(pass, mul(sub(before, n), sigmoidSlope(z))));
-  const slopeN = perStep(pass, whileActive(pass, mul(sub(scalar(z, 1), z), tanhSlope(n))));
-  const slopeR = perStep(pass, mul(before, sigmoidSlope(r)));
-  const rAt = perStep(pass, r);
+  const h = swapLast(before);
+  const candidate = affine([swapLast(mul(r, h))], [weightsN], null);
+  const n = tanh(add(candidate.y, xn));
+  const slopeZ = perStep(whileActive(pass, mul(sub(h, n), sigmoidSlope(z))));
+  const slopeN = perStep(whileActive(pass, mul(sub(scalar(z, 1), z), tanhSlope(n))));
+  const slopeR = perStep(mul(h, sigmoidSlope(r)));
+  const rAt = perStep(r);
   const { keep, dh, zero } = seeds(pass, z);
+  const [backZR, backN] = [swapLast(weightsZR), swapLast(weightsN)];
   let carried: Value | null = pass.dh;
-  const gates: Value[] = [];
+  const [dzrs, dns]: [Value[], Value[]] = [[], []];
   for (let s = pass.steps - 1; s >= 0; s--) {
     const d = dh(s, carried);
     const dn = mul(d, slopeN[s]);
-    const dReset = gemm(dn, weightsN);
-    const zr = concat(mul(d, slopeZ[s]), mul(dReset, slopeR[s]), { axis: 1 });
-    gates.unshift(concat(zr, dn, { axis: 1 }));
-    carried = gemm(zr, weightsZR, add(mul(d, keep[s]), mul(dReset, rAt[s])));
+    const dReset = gemm(backN, dn);
+    const dzr = concat(mul(d, slopeZ[s]), mul(dReset, slopeR[s]), { axis: 0 });
+    dzrs.push(dzr);
+    dns.push(dn);
+    carried = gemm(backZR, dzr, add(mul(d, keep[s]), mul(dReset, rAt[s])));
   }
-  const all = concat(...gates, { axis: 0 });
-  const [zr, dn] = split(all, ints([2 * hidden, hidden]), { axis: 1 });
-  const bias = columnSums(all);
+  const [dzr, dn] = [allSteps(dzrs), allSteps(dns)];
+  const all = concat(dzr, dn, { axis: 0 });
+  const byX = input.gradients(all);
   return {
-    dx: gemm(all, w),
-    dw: gemm(all, x, { transA: 1 }),
-    dr: concat(gemm(zr, before, { transA: 1 }), gemm(dn, reset, { transA: 1 }), { axis: 0 }),
-    dwb: bias,
-    drb: bias,
+    dx: inputGradient(all, w),
+    dw: byX.weights[0],
+    dr: concat(state.gradients(dzr).weights[0], candidate.gradients(dn).weights[0], { axis: 0 }),
+    dwb: byX.bias,
+    drb: byX.bias,
     dh0: carried ?? zero,
   };
 }

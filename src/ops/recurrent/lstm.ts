@@ -6,20 +6,20 @@ import { add, mul, sub } from '../arithmetic.ts';
 import { apply, defineMultiOp } from '../define.ts';
 import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
-import { concat } from '../movement.ts';
+import { concat, reshape, swapLast } from '../movement.ts';
+import { scalar } from '../unary.ts';
 import {
-  columnSums,
+  affine,
+  allSteps,
   inferRecurrent,
+  inputGradient,
   type Pass,
   type PassGradients,
   perGate,
   perStep,
   plus,
-  project,
   recurrentGradient,
   refuse,
-  shifted,
-  sigmoidSlope,
   stepsFirst,
   whileActive,
 } from './common.ts';
@@ -46,52 +46,51 @@ const gradient = recurrentGradient(
 );
 
 function backward(pass: Pass): PassGradients {
-  const { x, w, r, wb, rb, h0, c0, y, steps } = pass;
-  const before = shifted(pass, y, h0);
-  const gates = gemm(before, r, project(x, w, plus(wb, rb)), { transB: 1 });
-  const [i, o, f] = perGate(gates, 4)
-    .slice(0, 3)
-    .map((v) => sigmoid(v));
-  const g = tanh(perGate(gates, 4)[3]);
-  const forget = whileActive(pass, f, 1);
-  const forgetAt = perStep(pass, forget);
+  const { x, w, r, wb, rb, before, steps } = pass;
+  const inputs = affine([before, x], [r, w], plus(wb, rb));
+  const gates = perGate(inputs.y, 4);
+  const [i, o, f] = gates.slice(0, 3).map((v) => sigmoid(v));
+  const g = tanh(gates[3]);
+  const forgetAt = perStep(whileActive(pass, f, 1));
   const entering = mul(i, g);
-  const cells = cellStates(pass, perStep(pass, whileActive(pass, entering)), forgetAt);
+  const { cells, kept } = cellStates(pass, perStep(whileActive(pass, entering)), forgetAt);
   const t = tanh(cells);
+  const y = mul(o, t);
   // What a step's gradients are multiplied by: hidden to cell state, then cell (or hidden, for o) to the gates' inputs.
-  // Slopes s (1 - s) and 1 - t^2 are multiplied out with products that exist (y = o t): these passes over all steps cost
-  // as much time as the steps.
-  const toCell = perStep(pass, whileActive(pass, sub(o, mul(y, t))));
+  // Slopes s (1 - s) and 1 - t^2 are multiplied out with products that exist (i g, o t, f c): these passes over all steps
+  // cost as much time as the steps.
+  const toCell = perStep(whileActive(pass, sub(o, mul(y, t))));
   const slopes = concat(
     sub(entering, mul(entering, i)),
     sub(y, mul(y, o)),
-    mul(shifted(pass, cells, c0), sigmoidSlope(f)),
+    sub(kept, mul(kept, f)),
     sub(i, mul(entering, g)),
     { axis: 1 },
   );
-  const toGates = perStep(pass, whileActive(pass, slopes));
-  const dyAt = pass.dy ? perStep(pass, whileActive(pass, pass.dy)) : null;
-  const rest = pass.active ? perStep(pass, whileActive(pass, zerosOf(pass.active, pass.active.shape), 1)) : null;
+  const toGates = perStep(whileActive(pass, slopes));
+  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const rest = pass.active ? perStep(sub(scalar(pass.active, 1), pass.active)) : null;
 
-  const zero = zerosOf(y, [pass.batch, pass.hidden]);
+  const zero = zerosOf(r, [pass.hidden, pass.batch]);
+  const back = swapLast(r);
   // The gradient of a step's own output enters as the bias of the product that brings the later steps' gradient.
   let dh: Value = plus(pass.dh, dyAt?.[steps - 1] ?? null) ?? zero;
   let dc: Value | null = pass.dc;
   const dGates: Value[] = [];
   for (let s = steps - 1; s >= 0; s--) {
     const cell: Value = plus(dc, mul(dh, toCell[s])) ?? zero;
-    const d = mul(concat(cell, dh, cell, cell, { axis: 1 }), toGates[s]);
-    dGates.unshift(d);
-    const back = gemm(d, r, s > 0 ? dyAt?.[s - 1] : undefined);
-    dh = rest ? add(back, mul(dh, rest[s])) : back;
+    const d = mul(concat(cell, dh, cell, cell, { axis: 0 }), toGates[s]);
+    dGates.push(d);
+    const earlier = gemm(back, d, s > 0 ? dyAt?.[s - 1] : undefined);
+    dh = rest ? add(earlier, mul(dh, rest[s])) : earlier;
     dc = mul(cell, forgetAt[s]);
   }
-  const all = concat(...dGates, { axis: 0 });
-  const bias = columnSums(all);
+  const all = allSteps(dGates);
+  const { weights, bias } = inputs.gradients(all);
   return {
-    dx: gemm(all, w),
-    dw: gemm(all, x, { transA: 1 }),
-    dr: gemm(all, before, { transA: 1 }),
+    dx: inputGradient(all, w),
+    dw: weights[1],
+    dr: weights[0],
     dwb: bias,
     drb: bias,
     dh0: dh,
@@ -99,12 +98,15 @@ function backward(pass: Pass): PassGradients {
   };
 }
 
-/** c = f * c + i * g, step by step. */
-function cellStates(pass: Pass, fresh: readonly Value[], forget: readonly Value[]): Value {
-  const states: Value[] = [];
-  for (const [s, added] of fresh.entries()) {
-    const before: Value | null = s ? states[s - 1] : pass.c0;
-    states.push(before ? add(mul(forget[s], before), added) : added);
+/** c = f * c + i * g, step by step, and its first term; [steps, hidden, batch] both. */
+function cellStates({ c0, steps, hidden, batch }: Pass, entering: readonly Value[], forget: readonly Value[]) {
+  const cells: Value[] = [];
+  const kept: Value[] = [];
+  for (const [s, added] of entering.entries()) {
+    const before: Value | null = s ? cells[s - 1] : c0;
+    kept.push(before ? mul(forget[s], before) : zerosOf(added, added.shape));
+    cells.push(before ? add(kept[s], added) : added);
   }
-  return concat(...states, { axis: 0 });
+  const all = (v: readonly Value[]) => reshape(concat(...v, { axis: 0 }), [steps, hidden, batch]);
+  return { cells: all(cells), kept: all(kept) };
 }

@@ -1,21 +1,23 @@
 /** @file RNN: the plain recurrence of Elman. */
 import type { Attrs, Value } from '../../ir/graph.ts';
 import { step } from '../activations.ts';
-import { add, mul } from '../arithmetic.ts';
+import { add, mul, sub } from '../arithmetic.ts';
 import { apply, defineMultiOp } from '../define.ts';
 import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
-import { concat } from '../movement.ts';
+import { swapLast } from '../movement.ts';
+import { scalar } from '../unary.ts';
 import {
-  columnSums,
+  affine,
+  allSteps,
   inferRecurrent,
+  inputGradient,
   type Pass,
   type PassGradients,
   perStep,
   plus,
   recurrentGradient,
   refuse,
-  shifted,
   stepsFirst,
   tanhSlope,
   whileActive,
@@ -42,28 +44,29 @@ const gradient = recurrentGradient(
 );
 
 function backward(pass: Pass, attrs: Attrs): PassGradients {
-  const { x, w, r, h0, y } = pass;
-  const before = shifted(pass, y, h0);
+  const { x, w, r, wb, rb } = pass;
+  const y = swapLast(pass.y);
   const slope = activationOf(attrs) === 'relu' ? step(y) : tanhSlope(y);
-  const slopes = perStep(pass, whileActive(pass, slope));
-  const dyAt = pass.dy ? perStep(pass, whileActive(pass, pass.dy)) : null;
-  const rest = pass.active ? perStep(pass, whileActive(pass, zerosOf(pass.active, pass.active.shape), 1)) : null;
-  const zero = zerosOf(y, [pass.batch, pass.hidden]);
+  const slopes = perStep(whileActive(pass, slope));
+  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const rest = pass.active ? perStep(sub(scalar(pass.active, 1), pass.active)) : null;
+  const zero = zerosOf(y, [pass.hidden, pass.batch]);
+  const back = swapLast(r);
   let carried: Value | null = pass.dh;
   const gates: Value[] = [];
   for (let s = pass.steps - 1; s >= 0; s--) {
     const dh: Value = plus(carried, dyAt?.[s] ?? null) ?? zero;
     const d = mul(dh, slopes[s]);
-    gates.unshift(d);
-    const back = gemm(d, r);
-    carried = rest ? add(back, mul(dh, rest[s])) : back;
+    gates.push(d);
+    const earlier = gemm(back, d);
+    carried = rest ? add(earlier, mul(dh, rest[s])) : earlier;
   }
-  const all = concat(...gates, { axis: 0 });
-  const bias = columnSums(all);
+  const all = allSteps(gates);
+  const { weights, bias } = affine([pass.before, x], [r, w], plus(wb, rb)).gradients(all);
   return {
-    dx: gemm(all, w),
-    dw: gemm(all, x, { transA: 1 }),
-    dr: gemm(all, before, { transA: 1 }),
+    dx: inputGradient(all, w),
+    dw: weights[1],
+    dr: weights[0],
     dwb: bias,
     drb: bias,
     dh0: carried ?? zero,
