@@ -145,7 +145,7 @@ abstract class Recurrent extends Module {
       const [all, ...finals] = this.projSize
         ? this.#projected(layer, y, ends, states)
         : this.#layer(layer, y, ends, states);
-      y = all.transpose(1, 2).reshape([steps, batch, count * this.#outputSize]);
+      y = (count === 1 ? all : all.transpose(1, 2)).reshape([steps, batch, count * this.#outputSize]);
       finals.forEach((state, i) => {
         last[i].push(carryOver(state));
       });

@@ -130,7 +130,8 @@ export const transpose = defineOp('Transpose', {
   },
 });
 
-function permutation(x: Value, attrs: Attrs): readonly number[] {
+/** The attribute `perm` of a transposition of x. @throws ShapeError where it is none. */
+export function permutation(x: Value, attrs: Attrs): readonly number[] {
   const perm = attrs.perm as readonly number[] | undefined;
   if (!perm) return x.shape.map((_, i) => x.rank - 1 - i);
   const valid = perm.length === x.rank && [...perm].sort((a, b) => a - b).every((p, i) => p === i);

@@ -6,7 +6,7 @@ import { sub } from './arithmetic.ts';
 import { constantInts, defineOp, requireSameDType, type } from './define.ts';
 import { foldMovement, stridedOffsets } from './fold.ts';
 import { gatherGrad, zerosOf } from './gather.ts';
-import { ints, reshape } from './movement.ts';
+import { ints, permutation, reshape, transpose } from './movement.ts';
 import { reduceSum } from './reduce.ts';
 
 /** What a slice takes of one axis: `length` elements from `start`, `step` apart. */
@@ -62,9 +62,26 @@ export const sliceOp = defineOp('Slice', {
     const steps = ranges.map((r, i) => r.step * strides[i]);
     return foldMovement(() => stridedOffsets(output.shape, steps, start))(inputs, attrs, output);
   },
-  simplify: (inputs) => (isWhole(slicedRanges(inputs), inputs[0].shape) ? inputs[0] : undefined),
+  simplify: (inputs) => {
+    const ranges = slicedRanges(inputs);
+    return isWhole(ranges, inputs[0].shape) ? inputs[0] : sliceThenTranspose(inputs[0], ranges);
+  },
   gradient: ({ inputs }, [dy]) => [dy && unslice(dy, inputs[0].shape, slicedRanges(inputs))],
 });
+
+/** A slice of a transposed value, taken before: then only what is taken has to move. */
+function sliceThenTranspose({ node }: Value, ranges: readonly Range[]): Value | undefined {
+  if (node?.op.type !== 'Transpose' || !node.inputs[0] || ranges.some((r) => r.step !== 1)) return undefined;
+  const perm = permutation(node.inputs[0], node.attrs);
+  const ends = ranges.map((r) => r.start + r.length);
+  const taken = slice(
+    node.inputs[0],
+    ranges.map((r) => r.start),
+    ends,
+    perm,
+  );
+  return transpose(taken, { perm });
+}
 
 /** Puts the elements of a slice back to their places in a tensor of zeros: reversal, spreading, padding. */
 function unslice(dy: Value, shape: Shape, ranges: readonly Range[]): Value {
@@ -219,6 +236,13 @@ export function pad(
   mode?: string,
 ): Value {
   return padOp(x, ints([...before, ...after]), value, mode ? { mode } : {});
+}
+
+/** Where `v` was made by adding zeros, what they were added to, and how many before and after every axis. */
+export function zeroPadded({ node }: Value): (Padding & { readonly inner: Value }) | undefined {
+  if (node?.op.type !== 'Pad' || !node.inputs[0] || node.inputs[2] || modeOf(node.attrs) !== 'constant')
+    return undefined;
+  return { inner: node.inputs[0], ...paddingOf(node.inputs as readonly Value[]) };
 }
 
 /** Crops or zero-pads around the centre to the given sizes of `axes`. */

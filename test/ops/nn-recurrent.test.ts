@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { GradientError } from '../../src/ir/errors.ts';
 import type { Value } from '../../src/ir/graph.ts';
+import { add, sub } from '../../src/ops/arithmetic.ts';
 import { apply } from '../../src/ops/define.ts';
-import { transpose } from '../../src/ops/movement.ts';
+import { reshape, transpose } from '../../src/ops/movement.ts';
 import { gru, lstm, rnn } from '../../src/ops/recurrent.ts';
+import { pad, slice } from '../../src/ops/slice.ts';
 import { checkDifferences, evaluate, expectClose, noise, testGolden } from './nn-harness.ts';
 
 describe('golden', () => testGolden(['LSTM', 'GRU', 'RNN'], 2e-5));
@@ -40,6 +42,34 @@ describe('outputs', () => {
     for (let k = 0; k < 3; k++) {
       const sum = found[k].map((_, j) => found[3 + k][j] + found[6 + k][j] + found[9 + k][j]);
       expectClose(found[k], sum, `input ${k}`);
+    }
+  });
+
+  it('gives the gradients of some steps as those of all steps with zeros elsewhere', async () => {
+    const kinds = [
+      [lstm, 4],
+      [gru, 3],
+      [rnn, 1],
+    ] as const;
+    for (const [operator, gates] of kinds) {
+      const leaves = [noise([4, 3, 2], 1), noise([1, gates * 2, 2], 2), noise([1, gates * 2, 2], 3)];
+      const [y] = operator(...leaves, { hidden_size: 2 });
+      for (const [first, after] of [
+        [3, 4],
+        [0, 1],
+        [1, 3],
+      ]) {
+        const seed = noise([3, after - first, 2], 4, false);
+        // As a model with the batch first does it: all steps transposed, then some taken.
+        const some = slice(transpose(reshape(y, [4, 3, 2]), { perm: [1, 0, 2] }), [first], [after], [1]);
+        const padded = pad(transpose(seed, { perm: [1, 0, 2] }), [first, 0, 0], [4 - after, 0, 0]);
+        const zeros = add(reshape(padded, [4, 1, 3, 2]), noise([4, 1, 3, 2], 5, false));
+        const taken = grad([some], leaves, { gradOutputs: [seed] }) as Value[];
+        const whole = grad([y], leaves, { gradOutputs: [sub(zeros, noise([4, 1, 3, 2], 5, false))] }) as Value[];
+        const found = await evaluate([...taken, ...whole]);
+        for (let k = 0; k < 3; k++)
+          expectClose(found[k], [...found[3 + k]], `input ${k} of ${operator.definition.type}`);
+      }
     }
   });
 

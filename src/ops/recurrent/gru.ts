@@ -7,23 +7,22 @@ import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
 import { concat, ints, split, swapLast } from '../movement.ts';
 import { scalar } from '../unary.ts';
+import { recurrentGradient } from './gradient.ts';
 import {
   affine,
   allSteps,
-  inferRecurrent,
   inputGradient,
+  outputGradients,
   type Pass,
   type PassGradients,
   perGate,
   perStep,
   plus,
-  recurrentGradient,
-  refuse,
   sigmoidSlope,
-  stepsFirst,
   tanhSlope,
   whileActive,
-} from './common.ts';
+} from './pass.ts';
+import { inferRecurrent, refuse, stepsFirst } from './signature.ts';
 
 /**
  * GRU over whole sequences. Operands as for LSTM without cell state; gates are in the order z (update), r (reset), h.
@@ -45,10 +44,10 @@ function backward(pass: Pass, attrs: Attrs): PassGradients {
 
 /** Outgoing gradients per step, and what passes a step by untouched. */
 function seeds(pass: Pass, z: Value) {
-  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const dyAt = outputGradients(pass);
   const zero = zerosOf(pass.y, [pass.hidden, pass.batch]);
   const keep = perStep(whileActive(pass, z, 1));
-  return { keep, dh: (s: number, carried: Value | null): Value => plus(carried, dyAt?.[s] ?? null) ?? zero, zero };
+  return { keep, dh: (s: number, carried: Value | null): Value => plus(carried, dyAt[s]) ?? zero, zero };
 }
 
 /** n = tanh(x W + wb + r * (h R + rb)): every gate's derivative is the outgoing one times a factor known beforehand. */

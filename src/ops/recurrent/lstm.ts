@@ -8,21 +8,20 @@ import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
 import { concat, reshape, swapLast } from '../movement.ts';
 import { scalar } from '../unary.ts';
+import { recurrentGradient } from './gradient.ts';
 import {
   affine,
   allSteps,
-  inferRecurrent,
   inputGradient,
+  outputGradients,
   type Pass,
   type PassGradients,
   perGate,
   perStep,
   plus,
-  recurrentGradient,
-  refuse,
-  stepsFirst,
   whileActive,
-} from './common.ts';
+} from './pass.ts';
+import { inferRecurrent, refuse, stepsFirst } from './signature.ts';
 
 /**
  * LSTM over whole sequences. Operands: x [steps, batch, inputs], w [directions, 4 hidden, inputs],
@@ -68,20 +67,20 @@ function backward(pass: Pass): PassGradients {
     { axis: 1 },
   );
   const toGates = perStep(whileActive(pass, slopes));
-  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const dyAt = outputGradients(pass);
   const rest = pass.active ? perStep(sub(scalar(pass.active, 1), pass.active)) : null;
 
   const zero = zerosOf(r, [pass.hidden, pass.batch]);
   const back = swapLast(r);
   // The gradient of a step's own output enters as the bias of the product that brings the later steps' gradient.
-  let dh: Value = plus(pass.dh, dyAt?.[steps - 1] ?? null) ?? zero;
+  let dh: Value = plus(pass.dh, dyAt[steps - 1]) ?? zero;
   let dc: Value | null = pass.dc;
   const dGates: Value[] = [];
   for (let s = steps - 1; s >= 0; s--) {
     const cell: Value = plus(dc, mul(dh, toCell[s])) ?? zero;
     const d = mul(concat(cell, dh, cell, cell, { axis: 0 }), toGates[s]);
     dGates.push(d);
-    const earlier = gemm(back, d, s > 0 ? dyAt?.[s - 1] : undefined);
+    const earlier = gemm(back, d, s > 0 ? dyAt[s - 1] : null);
     dh = rest ? add(earlier, mul(dh, rest[s])) : earlier;
     dc = mul(cell, forgetAt[s]);
   }

@@ -7,21 +7,20 @@ import { zerosOf } from '../gather.ts';
 import { gemm } from '../matmul.ts';
 import { swapLast } from '../movement.ts';
 import { scalar } from '../unary.ts';
+import { recurrentGradient } from './gradient.ts';
 import {
   affine,
   allSteps,
-  inferRecurrent,
   inputGradient,
+  outputGradients,
   type Pass,
   type PassGradients,
   perStep,
   plus,
-  recurrentGradient,
-  refuse,
-  stepsFirst,
   tanhSlope,
   whileActive,
-} from './common.ts';
+} from './pass.ts';
+import { inferRecurrent, refuse, stepsFirst } from './signature.ts';
 
 const activationOf = (attrs: Attrs) =>
   ((attrs.activations as readonly string[] | undefined)?.[0] ?? 'Tanh').toLowerCase();
@@ -48,14 +47,14 @@ function backward(pass: Pass, attrs: Attrs): PassGradients {
   const y = swapLast(pass.y);
   const slope = activationOf(attrs) === 'relu' ? step(y) : tanhSlope(y);
   const slopes = perStep(whileActive(pass, slope));
-  const dyAt = pass.dy ? perStep(whileActive(pass, pass.dy)) : null;
+  const dyAt = outputGradients(pass);
   const rest = pass.active ? perStep(sub(scalar(pass.active, 1), pass.active)) : null;
   const zero = zerosOf(y, [pass.hidden, pass.batch]);
   const back = swapLast(r);
   let carried: Value | null = pass.dh;
   const gates: Value[] = [];
   for (let s = pass.steps - 1; s >= 0; s--) {
-    const dh: Value = plus(carried, dyAt?.[s] ?? null) ?? zero;
+    const dh: Value = plus(carried, dyAt[s]) ?? zero;
     const d = mul(dh, slopes[s]);
     gates.push(d);
     const earlier = gemm(back, d);
