@@ -41,7 +41,12 @@ for name, image in images.items():
         case("centerCrop", image, name, {"size": size}, F.center_crop(image, size))
     for angle in (30.0, -75.5, 90.0, 180.0):
         for mode in ("nearest", "bilinear"):
-            case("rotate", image, name, {"angle": angle, "interpolation": mode, "fill": 0}, F.rotate(image, angle, interpolation=modes[mode], fill=None))
+            case("rotate", image, name, {"angle": angle, "interpolation": mode}, F.rotate(image, angle, interpolation=modes[mode], fill=None))
+    for angle in (20.0, 90.0):
+        for mode in ("nearest", "bilinear"):
+            fill = 0.25 if image.is_floating_point() else 90.0
+            case("rotate", image, name, {"angle": angle, "interpolation": mode, "fill": fill},
+                 F.rotate(image, angle, interpolation=modes[mode], fill=[fill]))
     for f in (0.0, 0.6, 1.0, 1.7):
         case("brightness", image, name, {"factor": f}, F.adjust_brightness(image, f))
         case("contrast", image, name, {"factor": f}, F.adjust_contrast(image, f))
@@ -51,6 +56,7 @@ for name, image in images.items():
     case("grayscale", image, name, {"channels": 1}, F.rgb_to_grayscale(image, 1)) if image.shape[0] == 3 else None
     for mode in ("constant", "reflect", "edge"):
         case("pad", image, name, {"padding": [1, 2, 3, 4], "mode": mode}, F.pad(image, [1, 2, 3, 4], padding_mode=mode))
+    case("pad", image, name, {"padding": [5, 0, 2, 6], "mode": "symmetric"}, F.pad(image, [5, 0, 2, 6], padding_mode="symmetric"))
 case("normalize", rgbf, "rgbf", {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
      F.normalize(rgbf, [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]))
 case("toFloat", rgb, "rgb", {}, F.to_dtype(rgb, torch.float32, scale=True))

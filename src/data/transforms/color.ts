@@ -8,6 +8,7 @@ import {
   maxValue,
   newImage,
   probability,
+  refuseLabels,
   streamOr,
   viewOf,
 } from './image.ts';
@@ -16,6 +17,7 @@ const f = Math.fround; // torchvision computes in float32; truncation to uint8 n
 
 function colors(image: NDArray, options: LayoutOption, what: string): ImageView {
   const view = viewOf(image, options);
+  refuseLabels(view.dtype);
   if (view.channels !== 1 && view.channels !== 3)
     throw new ShapeError(`${what}: expected 1 or 3 channels, found ${view.channels}`);
   return view;

@@ -1,18 +1,30 @@
 /** @file Cropping and padding. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
-import { crop, type ImageTransform, type LayoutOption, newImage, sizePair, streamOr, viewOf } from './image.ts';
+import {
+  checkWord,
+  crop,
+  type ImageTransform,
+  type LayoutOption,
+  newImage,
+  sizePair,
+  streamOr,
+  viewOf,
+} from './image.ts';
 import { type ResizeOptions, resizeImage } from './resize.ts';
 
 /** One number for all sides, [horizontal, vertical], or [left, top, right, bottom]. */
 export type Padding = number | readonly [number, number] | readonly [number, number, number, number];
 
+const padModes = ['constant', 'edge', 'reflect', 'symmetric'] as const;
+type PadMode = (typeof padModes)[number];
+
 /** Options of padding. */
 export interface PadImageOptions extends LayoutOption {
   /** Value of new pixels for mode 'constant'. Default 0. */
   readonly fill?: number;
-  /** 'reflect' mirrors without repeating the border pixel. Default 'constant'. */
-  readonly mode?: 'constant' | 'reflect' | 'edge';
+  /** 'reflect' mirrors without repeating the border pixel, 'symmetric' with it. Default 'constant'. */
+  readonly mode?: PadMode;
 }
 
 function sides(padding: Padding): readonly [number, number, number, number] {
@@ -21,29 +33,35 @@ function sides(padding: Padding): readonly [number, number, number, number] {
 }
 
 /** Source position of a padded position, or -1 for a constant. */
-function reach(position: number, size: number, mode: 'constant' | 'reflect' | 'edge'): number {
+function reach(position: number, size: number, mode: PadMode): number {
   if (position >= 0 && position < size) return position;
   if (mode === 'constant') return -1;
   if (mode === 'edge') return position < 0 ? 0 : size - 1;
-  return position < 0 ? -position : 2 * (size - 1) - position;
+  const border = mode === 'symmetric' ? 1 : 0;
+  return position < 0 ? -position - border : 2 * (size - 1) - position + border;
 }
 
 /**
  * Adds pixels around an image (torchvision.transforms.functional.pad).
- * @throws ArgumentError for negative padding; ShapeError when reflection needs more pixels than there are.
+ * @throws ArgumentError for negative padding; ShapeError when a mirror image needs more pixels than there are.
  */
 export function padImage(
   image: NDArray,
   padding: Padding,
   { fill = 0, mode = 'constant', layout }: PadImageOptions = {},
 ): NDArray {
+  checkWord('pad: mode', mode, padModes);
   const [left, top, right, bottom] = sides(padding);
   if ([left, top, right, bottom].some((p) => !Number.isInteger(p) || p < 0))
     throw new ArgumentError(`pad: padding must be whole numbers of at least 0, found ${JSON.stringify(padding)}`);
   const source = viewOf(image, { layout });
-  if (mode === 'reflect' && (Math.max(left, right) >= source.width || Math.max(top, bottom) >= source.height))
+  const spare = mode === 'reflect' ? 1 : 0;
+  if (
+    (mode === 'reflect' || mode === 'symmetric') &&
+    (Math.max(left, right) > source.width - spare || Math.max(top, bottom) > source.height - spare)
+  )
     throw new ShapeError(
-      `pad: reflection needs padding below the image size ${source.height} x ${source.width}, found ${JSON.stringify(padding)}`,
+      `pad: reflection needs padding ${spare ? 'below' : 'up to'} the image size ${source.height} x ${source.width}, found ${JSON.stringify(padding)}`,
     );
   const { image: out, view: target } = newImage(source, source.height + top + bottom, source.width + left + right);
   for (let y = 0; y < target.height; y++) {

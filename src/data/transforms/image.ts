@@ -10,7 +10,8 @@ import { formatShape } from '../../ir/shape.ts';
  * from `random`, the sample's own stream (`Dataset.map` and `DataLoader` pass it).
  *
  * For an image and its mask, give both the same stream: `augment(x, random.fork('geometry'))` and
- * `augment(mask, random.fork('geometry'))` draw the same numbers.
+ * `augment(mask, random.fork('geometry'))` draw the same numbers. Masks may be of any whole-number dtype; what would mix
+ * their numbers (interpolation, colours) refuses them.
  */
 export type ImageTransform = (image: NDArray, random?: Random) => NDArray;
 
@@ -20,8 +21,8 @@ export type Layout = 'hwc' | 'chw';
 /** Option shared by all image transforms. */
 export interface LayoutOption {
   /**
-   * Default: by shape, [H, W, C] or [C, H, W] with 1 to 4 channels, or [H, W]; where both fit, uint8 is taken as HWC
-   * (as decoded) and float as CHW (as networks take it).
+   * Default: by shape, [H, W, C] or [C, H, W] with 1 to 4 channels, or [H, W]; where both fit, whole numbers are taken
+   * as HWC (as decoded) and floats as CHW (as networks take them).
    */
   readonly layout?: Layout;
 }
@@ -41,13 +42,21 @@ export interface ImageView {
 
 const isChannels = (n: number): boolean => n >= 1 && n <= 4;
 
+const isColor = (dtype: DType): boolean => dtype === 'uint8' || dtype === 'float32' || dtype === 'float64';
+
+/** @throws DTypeError unless values are colours; numbers of classes, as masks have them, cannot be mixed. */
+export function refuseLabels(dtype: DType, hint = ''): void {
+  if (!isColor(dtype))
+    throw new DTypeError(`image transform: expected uint8, float32 or float64, found ${dtype}${hint}`);
+}
+
 /**
- * @throws ShapeError when the shape is no image, or its layout cannot be told.
+ * @throws ShapeError when the shape is no image, or its layout cannot be told; DTypeError for texts and half floats.
  */
 export function viewOf(image: NDArray, { layout }: LayoutOption = {}): ImageView {
   const { shape, data, dtype } = image;
-  if (dtype !== 'uint8' && dtype !== 'float32' && dtype !== 'float64')
-    throw new DTypeError(`image transform: expected uint8, float32 or float64, found ${dtype}`);
+  const { kind } = dtypes[dtype];
+  if (kind === 'float' || kind === 'string') refuseLabels(dtype);
   if (shape.length === 2) {
     const [height, width] = shape;
     return { data, dtype, layout: 'hw', channels: 1, height, width, strideC: 0, strideY: width, strideX: 1 };
@@ -60,7 +69,7 @@ export function viewOf(image: NDArray, { layout }: LayoutOption = {}): ImageView
     throw new ShapeError(
       `image transform: neither end of shape ${formatShape(shape)} is a channel count of 1 to 4; give layout: 'hwc' or 'chw'`,
     );
-  const found = layout ?? (last && first ? (dtype === 'uint8' ? 'hwc' : 'chw') : last ? 'hwc' : 'chw');
+  const found = layout ?? (last && first ? (kind === 'float' ? 'chw' : 'hwc') : last ? 'hwc' : 'chw');
   if (found === 'hwc') {
     const [height, width, channels] = shape;
     return {
@@ -140,6 +149,11 @@ export function sizePair(size: number | readonly [number, number], what: string)
 /** The stream to draw from when a transform is called without one (then the same numbers each time). */
 export function streamOr(random: Random | undefined): Random {
   return random ?? new Random(0);
+}
+
+/** @throws ArgumentError unless `value` is one of the words. */
+export function checkWord(what: string, value: string, words: readonly string[]): void {
+  if (!words.includes(value)) throw new ArgumentError(`${what} must be one of ${words.join(', ')}; found '${value}'`);
 }
 
 /** @throws ArgumentError unless 0 <= p <= 1. */

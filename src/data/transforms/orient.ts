@@ -1,7 +1,17 @@
 /** @file Flips and rotation. */
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
-import { type ImageTransform, type LayoutOption, newImage, probability, store, streamOr, viewOf } from './image.ts';
+import {
+  checkWord,
+  type ImageTransform,
+  type LayoutOption,
+  newImage,
+  probability,
+  refuseLabels,
+  store,
+  streamOr,
+  viewOf,
+} from './image.ts';
 
 function flip(image: NDArray, horizontal: boolean, options: LayoutOption): NDArray {
   const source = viewOf(image, options);
@@ -39,11 +49,16 @@ export function randomVerticalFlip(p = 0.5, options: LayoutOption = {}): ImageTr
   return (image, random) => (streamOr(random).bernoulli(p) ? flip(image, false, options) : image);
 }
 
+const interpolations = ['nearest', 'bilinear'] as const;
+
 /** Options of rotation. */
 export interface RotateOptions extends LayoutOption {
   /** Default 'nearest', as torchvision. */
-  readonly interpolation?: 'nearest' | 'bilinear';
-  /** Value of the corners that come into view. Default 0. */
+  readonly interpolation?: (typeof interpolations)[number];
+  /**
+   * Value of the corners that come into view. Default: zeros. Where it is given, 'bilinear' samples the seam with zeros
+   * and then mixes it with the value, as torchvision: `fill: 0` gives a darker seam than no fill.
+   */
   readonly fill?: number;
 }
 
@@ -60,11 +75,13 @@ function nearest(x: number): number {
 export function rotate(
   image: NDArray,
   angle: number,
-  { interpolation = 'nearest', fill = 0, layout }: RotateOptions = {},
+  { interpolation = 'nearest', fill, layout }: RotateOptions = {},
 ): NDArray {
+  checkWord('rotate: interpolation', interpolation, interpolations);
   if (!Number.isFinite(angle))
     throw new ArgumentError(`rotate: angle must be a finite number of degrees, found ${angle}`);
   const source = viewOf(image, { layout });
+  if (interpolation !== 'nearest') refuseLabels(source.dtype, "; masks take interpolation: 'nearest'");
   const { image: out, view: target } = newImage(source, source.height, source.width);
   const turn = ((angle % 360) + 360) % 360;
   if (turn === 0) return image;
@@ -77,10 +94,9 @@ export function rotate(
   const [xx, xy] = [f(f(cos) / f(source.width / 2)), f(f(-sin) / f(source.width / 2))];
   const [yx, yy] = [f(f(sin) / f(source.height / 2)), f(f(cos) / f(source.height / 2))];
   const unnormalize = (grid: number, size: number): number => f(f(f(f(grid + 1) * size) - 1) / 2);
-  const at = (y: number, x: number, c: number): number =>
-    y < 0 || x < 0 || y >= source.height || x >= source.width
-      ? fill
-      : source.data[y * source.strideY + x * source.strideX + c * source.strideC];
+  const inside = (y: number, x: number): boolean => y >= 0 && x >= 0 && y < source.height && x < source.width;
+  const at = (y: number, x: number, c: number, outside = 0): number =>
+    inside(y, x) ? source.data[y * source.strideY + x * source.strideX + c * source.strideC] : outside;
   for (let y = 0; y < target.height; y++)
     for (let x = 0; x < target.width; x++) {
       const [bx, by] = [x - (source.width - 1) / 2, y - (source.height - 1) / 2];
@@ -90,12 +106,15 @@ export function rotate(
       const y0 = Math.floor(sy);
       const fx = sx - x0;
       const fy = sy - y0;
+      const mixed = (value: (y: number, x: number) => number): number =>
+        (1 - fy) * ((1 - fx) * value(y0, x0) + fx * value(y0, x0 + 1)) +
+        fy * ((1 - fx) * value(y0 + 1, x0) + fx * value(y0 + 1, x0 + 1));
+      const share = fill === undefined || interpolation === 'nearest' ? 1 : mixed((v, u) => Number(inside(v, u)));
       for (let c = 0; c < source.channels; c++) {
         const value =
           interpolation === 'nearest'
-            ? at(nearest(sy), nearest(sx), c)
-            : (1 - fy) * ((1 - fx) * at(y0, x0, c) + fx * at(y0, x0 + 1, c)) +
-              fy * ((1 - fx) * at(y0 + 1, x0, c) + fx * at(y0 + 1, x0 + 1, c));
+            ? at(nearest(sy), nearest(sx), c, fill)
+            : share * (mixed((v, u) => at(v, u, c)) - (fill ?? 0)) + (fill ?? 0);
         target.data[y * target.strideY + x * target.strideX + c * target.strideC] = store(source.dtype, value);
       }
     }

@@ -1,10 +1,20 @@
 /** @file Resizing with PyTorch's sampling rules: nearest, bilinear, bicubic, the latter two with antialiasing. */
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
-import { type ImageTransform, type LayoutOption, newImage, sizePair, viewOf } from './image.ts';
+import {
+  checkWord,
+  type ImageTransform,
+  type LayoutOption,
+  newImage,
+  refuseLabels,
+  sizePair,
+  viewOf,
+} from './image.ts';
+
+const interpolations = ['nearest', 'bilinear', 'bicubic'] as const;
 
 /** How pixels between pixels are computed. */
-export type Interpolation = 'nearest' | 'bilinear' | 'bicubic';
+export type Interpolation = (typeof interpolations)[number];
 
 /** Options of `resize`. */
 export interface ResizeOptions extends LayoutOption {
@@ -69,6 +79,21 @@ function tapsFor(source: number, target: number, interpolation: Interpolation, a
   return { starts, weights };
 }
 
+/**
+ * Weights of bytes as whole numbers of at most 15 bits, in place; returns the bits behind the point. So do PyTorch's
+ * kernels of uint8 (aten/src/ATen/native/cpu/UpSampleKernel.cpp), to whose rounding the result is then equal.
+ */
+function quantize(weights: readonly Float64Array[]): number {
+  const most = weights.reduce((max, row) => row.reduce((a, b) => Math.max(a, b), max), 0);
+  let bits = 0;
+  while (bits < 22 && Math.trunc(0.5 + most * 2 ** (bits + 1)) < 2 ** 15) bits++;
+  for (const row of weights)
+    row.forEach((w, k) => {
+      row[k] = Math.trunc(w * 2 ** bits + (w < 0 ? -0.5 : 0.5));
+    });
+  return bits;
+}
+
 /** [height, width] after resizing: a number sets the shorter side and keeps the aspect ratio. */
 function targetSize(size: number | readonly [number, number], height: number, width: number): [number, number] {
   if (typeof size !== 'number') return sizePair(size, 'resize');
@@ -79,20 +104,24 @@ function targetSize(size: number | readonly [number, number], height: number, wi
 
 /**
  * Resizes an image now; see `resize`.
- * @throws ArgumentError for an empty image or a size below 1.
+ * @throws ArgumentError for an empty image or a size below 1; DTypeError for a mask that is not uint8, unless 'nearest'.
  */
 export function resizeImage(
   image: NDArray,
   size: number | readonly [number, number],
   { interpolation = 'bilinear', antialias = true, layout }: ResizeOptions = {},
 ): NDArray {
+  checkWord('resize: interpolation', interpolation, interpolations);
   const source = viewOf(image, { layout });
+  if (interpolation !== 'nearest') refuseLabels(source.dtype, "; masks take interpolation: 'nearest'");
   if (source.height === 0 || source.width === 0) throw new ArgumentError('resize: the image is empty');
   const [height, width] = targetSize(size, source.height, source.width);
   if (height === source.height && width === source.width) return image;
   const byte = source.dtype === 'uint8';
   const { channels } = source;
   const across = tapsFor(source.width, width, interpolation, antialias);
+  const down = tapsFor(source.height, height, interpolation, antialias);
+  const [unitX, unitY] = byte ? [across, down].map(({ weights }) => 2 ** quantize(weights)) : [1, 1];
   // As in PyTorch and Pillow, the horizontal pass of a uint8 image is rounded before the vertical pass.
   const middle = new (byte ? Uint8ClampedArray : Float64Array)(source.height * width * channels);
   for (let y = 0; y < source.height; y++)
@@ -102,10 +131,9 @@ export function resizeImage(
         let at = y * source.strideY + across.starts[x] * source.strideX + c * source.strideC;
         let sum = 0;
         for (let k = 0; k < w.length; k++, at += source.strideX) sum += w[k] * source.data[at];
-        middle[(y * width + x) * channels + c] = byte ? Math.floor(sum + 0.5) : sum;
+        middle[(y * width + x) * channels + c] = byte ? Math.floor(sum / unitX + 0.5) : sum;
       }
     }
-  const down = tapsFor(source.height, height, interpolation, antialias);
   const { image: out, view: target } = newImage(source, height, width);
   const row = width * channels;
   for (let y = 0; y < height; y++) {
@@ -116,7 +144,7 @@ export function resizeImage(
         let sum = 0;
         for (let k = 0; k < w.length; k++, at += row) sum += w[k] * middle[at];
         target.data[y * target.strideY + x * target.strideX + c * target.strideC] = byte
-          ? Math.min(255, Math.max(0, Math.floor(sum + 0.5)))
+          ? Math.min(255, Math.max(0, Math.floor(sum / unitY + 0.5)))
           : sum;
       }
   }
@@ -125,7 +153,7 @@ export function resizeImage(
 
 /**
  * Resizes to [height, width], or the shorter side to a number (torchvision.transforms.Resize).
- * Values agree with torchvision on tensors to 1e-5 (float) or one level (uint8).
+ * Values agree with torchvision on tensors to 1e-5 (float); uint8 are equal.
  */
 export function resize(size: number | readonly [number, number], options: ResizeOptions = {}): ImageTransform {
   if (typeof size === 'number') sizePair(size, 'resize');

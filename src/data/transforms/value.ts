@@ -1,7 +1,15 @@
 /** @file From bytes to network input: scaling, normalisation, random erasing. */
 import { dtypes } from '../../ir/dtype.ts';
 import { ArgumentError, DTypeError } from '../../ir/errors.ts';
-import { type ImageTransform, type LayoutOption, newImage, probability, streamOr, viewOf } from './image.ts';
+import {
+  type ImageTransform,
+  type LayoutOption,
+  newImage,
+  probability,
+  refuseLabels,
+  streamOr,
+  viewOf,
+} from './image.ts';
 
 /**
  * [H, W], [H, W, C] or [C, H, W] to float32 [C, H, W]; uint8 is divided by 255, floats are kept
@@ -10,6 +18,7 @@ import { type ImageTransform, type LayoutOption, newImage, probability, streamOr
 export function toFloat(options: LayoutOption = {}): ImageTransform {
   return (image) => {
     const view = viewOf(image, options);
+    refuseLabels(view.dtype);
     const { channels, height, width } = view;
     const data = new Float32Array(channels * height * width);
     const scale = view.dtype === 'uint8' ? 255 : 1;
@@ -33,6 +42,7 @@ export function normalize(mean: readonly number[], std: readonly number[], optio
     );
   return (image) => {
     const view = viewOf(image, options);
+    refuseLabels(view.dtype);
     if (view.dtype === 'uint8')
       throw new DTypeError('normalize: expected a float image, found uint8; put toFloat() before it');
     if (mean.length !== view.channels && mean.length !== 1)
