@@ -12,10 +12,13 @@ import { slidingWindows } from '../../ops/window.ts';
 const domain = 'com.microsoft.nchwc';
 const attribute = (attrs: Attrs, name: string) => attrs[name] as readonly number[];
 
-/** Plain to blocked. */
+/** Plain to blocked; with `channels_last: 1` from [batch, height, width, channels]. */
 export const reorderInput = defineOp('ReorderInput', {
   domain,
-  infer: ([x]) => type(x.dtype, x.shape),
+  infer: ([x], attrs) => {
+    const [batch, ...rest] = x.shape;
+    return type(x.dtype, attrs.channels_last ? [batch, rest[rest.length - 1], ...rest.slice(0, -1)] : x.shape);
+  },
   simplify: ([x]) => (isBlocked(x) && x.node?.inputs[0] ? x.node.inputs[0] : undefined),
   gradient: 'unsupported',
 });
