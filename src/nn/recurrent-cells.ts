@@ -1,9 +1,11 @@
 /** @file RNNCell, LSTMCell, GRUCell: one step of a recurrence. */
-import { ArgumentError } from '../ir/errors.ts';
+import { ArgumentError, ShapeError } from '../ir/errors.ts';
+import { formatShape } from '../ir/shape.ts';
 import { carryOver } from '../tensor/autograd.ts';
 import { type Tensor, uniform, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
 import { Module, Parameter } from './module.ts';
+import { elmanSteps, gruStep, lstmStep, type Step } from './recurrent-steps.ts';
 
 /** What cells have in common: weights of `gates` blocks of rows. */
 abstract class Cell extends Module {
@@ -26,17 +28,23 @@ abstract class Cell extends Module {
     this.biasHh = bias ? make() : null;
   }
 
-  protected fromInput(x: Tensor): Tensor {
-    return F.linear(x, this.weightIh, this.biasIh);
-  }
-
-  protected fromHidden(h: Tensor): Tensor {
-    return F.linear(h, this.weightHh, this.biasHh);
-  }
-
-  /** The state given, or zeros. */
-  protected state(h: Tensor | null | undefined, x: Tensor): Tensor {
-    return h ?? zeros([...x.shape.slice(0, -1), this.hiddenSize], { dtype: x.dtype });
+  /** The states after x, and the states given or zeros. */
+  protected next(step: Step, x: Tensor, ...given: (Tensor | null | undefined)[]): Tensor[] {
+    const name = this.constructor.name;
+    if ((x.ndim !== 1 && x.ndim !== 2) || x.shape.at(-1) !== this.inputSize)
+      throw new ShapeError(
+        `${name}: expected [batch, ${this.inputSize}] or [${this.inputSize}], found ${formatShape(x.shape)}`,
+      );
+    const shape = [...x.shape.slice(0, -1), this.hiddenSize];
+    const states = given.map((state) => {
+      if (state && formatShape(state.shape) !== formatShape(shape))
+        throw new ShapeError(
+          `${name}: a state must have shape ${formatShape(shape)} for an input of ${formatShape(x.shape)}, found ${formatShape(state.shape)}`,
+        );
+      return state ?? zeros(shape, { dtype: x.dtype });
+    });
+    const fromInput = F.linear(x, this.weightIh, this.biasIh);
+    return step(fromInput, F.linear(states[0], this.weightHh, this.biasHh), states).map((s) => carryOver(s));
   }
 
   override extraRepr(): string {
@@ -60,8 +68,7 @@ export class RNNCell extends Cell {
   }
 
   override forward(x: Tensor, h?: Tensor | null): Tensor {
-    const sum = this.fromInput(x).add(this.fromHidden(this.state(h, x)));
-    return carryOver(this.nonlinearity === 'relu' ? sum.relu() : sum.tanh());
+    return this.next(elmanSteps[this.nonlinearity], x, h)[0];
   }
 }
 
@@ -72,11 +79,7 @@ export class GRUCell extends Cell {
   }
 
   override forward(x: Tensor, h?: Tensor | null): Tensor {
-    const before = this.state(h, x);
-    const [ri, zi, ni] = this.fromInput(x).chunk(3, -1);
-    const [rh, zh, nh] = this.fromHidden(before).chunk(3, -1);
-    const n = ni.add(ri.add(rh).sigmoid().mul(nh)).tanh();
-    return carryOver(n.add(zi.add(zh).sigmoid().mul(before.sub(n))));
+    return this.next(gruStep, x, h)[0];
   }
 }
 
@@ -87,10 +90,7 @@ export class LSTMCell extends Cell {
   }
 
   override forward(x: Tensor, state?: readonly [Tensor, Tensor] | null): [Tensor, Tensor] {
-    const [i, f, g, o] = this.fromInput(x)
-      .add(this.fromHidden(this.state(state?.[0], x)))
-      .chunk(4, -1);
-    const c = f.sigmoid().mul(this.state(state?.[1], x)).add(i.sigmoid().mul(g.tanh()));
-    return [carryOver(o.sigmoid().mul(c.tanh())), carryOver(c)];
+    const [h, c] = this.next(lstmStep, x, state?.[0], state?.[1]);
+    return [h, c];
   }
 }

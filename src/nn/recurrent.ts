@@ -4,10 +4,11 @@ import type { Attrs, Value } from '../ir/graph.ts';
 import { formatShape } from '../ir/shape.ts';
 import { gru, lstm, rnn } from '../ops/recurrent.ts';
 import { carryOver } from '../tensor/autograd.ts';
-import { cat, fromData, stack, Tensor, uniform } from '../tensor/index.ts';
+import { cat, fromData, stack, Tensor, uniform, zeros } from '../tensor/index.ts';
+import { checkElements } from '../tensor/lift.ts';
 import * as F from './functional/index.ts';
 import { Module, Parameter } from './module.ts';
-import { projectedLstm } from './recurrent-projected.ts';
+import { elmanSteps, gruStep, lstmStep, type Step, stepByStep } from './recurrent-steps.ts';
 
 export interface RecurrentOptions {
   /** Layers on top of each other. */
@@ -43,6 +44,7 @@ interface Kind {
   /** Position of ONNX's gates among PyTorch's. */
   readonly gates: readonly number[];
   readonly attrs: Attrs;
+  readonly step: Step;
 }
 
 /** What a layer of one kind gives: all hidden states, and the last states of all layers and directions. */
@@ -128,13 +130,23 @@ abstract class Recurrent extends Module {
 
   /** All layers over x. `initial` holds [layers * directions, batch, hidden] for each kind of state, or null for zeros. */
   protected run(x: Tensor, initial: readonly (Tensor | null)[], { lengths }: SequenceOptions): Run {
-    if (x.ndim === 2) return this.#withoutBatch(x, initial);
+    if (x.ndim === 2) {
+      if (lengths)
+        throw new ArgumentError(
+          `${this.constructor.name}: lengths need a batch of sequences, found ${formatShape(x.shape)}`,
+        );
+      return this.#withoutBatch(x, initial);
+    }
     if (x.ndim !== 3 || x.shape[2] !== this.inputSize)
       throw new ShapeError(
         `${this.constructor.name}: expected [${this.batchFirst ? 'batch, steps' : 'steps, batch'}, ${this.inputSize}], found ${formatShape(x.shape)}`,
       );
     let y = this.batchFirst ? x.transpose(0, 1) : x;
     const [steps, batch] = y.shape;
+    if (steps === 0)
+      throw new ShapeError(
+        `${this.constructor.name}: a sequence needs at least one step, found ${formatShape(x.shape)}`,
+      );
     const count = this.#directions().length;
     for (const [i, state] of initial.entries()) this.#checkState(state, batch, i);
     const ends = lengths ? this.#lengths(lengths, steps, batch) : null;
@@ -142,9 +154,10 @@ abstract class Recurrent extends Module {
     for (let layer = 0; layer < this.numLayers; layer++) {
       if (layer && this.dropout > 0) y = F.dropout(y, { p: this.dropout, training: this.training });
       const states = initial.map((s) => s?.narrow(0, layer * count, count) ?? null);
-      const [all, ...finals] = this.projSize
-        ? this.#projected(layer, y, ends, states)
-        : this.#layer(layer, y, ends, states);
+      const [all, ...finals] =
+        this.projSize || batch === 0 || x.dtype === 'float64'
+          ? this.#stepByStep(layer, y, ends, states)
+          : this.#layer(layer, y, ends, states);
       y = (count === 1 ? all : all.transpose(1, 2)).reshape([steps, batch, count * this.#outputSize]);
       finals.forEach((state, i) => {
         last[i].push(carryOver(state));
@@ -174,12 +187,19 @@ abstract class Recurrent extends Module {
   }
 
   #lengths(lengths: Tensor | readonly number[], steps: number, batch: number): Tensor {
-    if (lengths instanceof Tensor) return lengths.to('int32');
-    if (lengths.length !== batch || lengths.some((n) => !Number.isInteger(n) || n < 1 || n > steps))
+    const fail = (found: string): never => {
       throw new ArgumentError(
-        `${this.constructor.name}: lengths must be ${batch} whole numbers from 1 to ${steps}, found ${lengths.join(', ')}`,
+        `${this.constructor.name}: lengths must be ${batch} whole numbers from 1 to ${steps}, found ${found}`,
       );
-    return fromData(Int32Array.from(lengths), [batch]);
+    };
+    const fits = (n: number) => Number.isInteger(n) && n >= 1 && n <= steps;
+    if (!(lengths instanceof Tensor)) {
+      if (lengths.length !== batch || !lengths.every(fits)) fail(lengths.join(', '));
+      return fromData(Int32Array.from(lengths), [batch]);
+    }
+    if (lengths.ndim !== 1 || lengths.shape[0] !== batch) fail(`shape ${formatShape(lengths.shape)}`);
+    checkElements(lengths, (n, at) => fits(n) || fail(`${n} at position ${at}`));
+    return lengths.to('int32');
   }
 
   /** All hidden states [steps, directions, batch, hidden] and the last states [directions, batch, hidden] of one layer. */
@@ -205,30 +225,26 @@ abstract class Recurrent extends Module {
     return results.map((v) => new Tensor(v));
   }
 
-  /** The same of one layer with a projection. */
-  #projected(layer: number, x: Tensor, lengths: Tensor | null, [h0, c0]: readonly (Tensor | null)[]): Tensor[] {
+  /** The same step by step: with a projection, in float64 and of an empty batch, for which ONNX Runtime has no kernel. */
+  #stepByStep(layer: number, x: Tensor, lengths: Tensor | null, states: readonly (Tensor | null)[]): Tensor[] {
+    const first = (i: number) => zeros([x.shape[1], i === 0 ? this.#outputSize : this.hiddenSize], { dtype: x.dtype });
     const runs = this.#directions().map((reverse, d) => {
       const end = suffix(layer, reverse);
-      return projectedLstm({
+      return stepByStep({
+        step: this.#kind.step,
         x,
         weightIh: this.weight(`weightIh${end}`),
         weightHh: this.weight(`weightHh${end}`),
-        bias: this.hasBias ? this.weight(`biasIh${end}`).add(this.weight(`biasHh${end}`)) : null,
-        weightHr: this.weight(`weightHr${end}`),
-        h0: h0?.select(0, d) ?? null,
-        c0: c0?.select(0, d) ?? null,
+        biasIh: this.hasBias ? this.weight(`biasIh${end}`) : null,
+        biasHh: this.hasBias ? this.weight(`biasHh${end}`) : null,
+        weightHr: this.projSize ? this.weight(`weightHr${end}`) : null,
+        initial: states.map((s, i) => s?.select(0, d) ?? first(i)),
         lengths,
         reverse,
       });
     });
-    return [
-      stack(
-        runs.map((r) => r.y),
-        1,
-      ),
-      stack(runs.map((r) => r.h)),
-      stack(runs.map((r) => r.c)),
-    ];
+    const ys = runs.map(({ y }) => y);
+    return [stack(ys, 1), ...states.map((_, i) => stack(runs.map(({ last }) => last[i])))];
   }
 
   /** Rows in the order of ONNX's gates. */
@@ -246,13 +262,13 @@ abstract class Recurrent extends Module {
 }
 
 const elman: Readonly<Record<'tanh' | 'relu', Kind>> = {
-  tanh: { operator: rnn, gates: [0], attrs: { activations: ['Tanh'] } },
-  relu: { operator: rnn, gates: [0], attrs: { activations: ['Relu'] } },
+  tanh: { operator: rnn, gates: [0], attrs: { activations: ['Tanh'] }, step: elmanSteps.tanh },
+  relu: { operator: rnn, gates: [0], attrs: { activations: ['Relu'] }, step: elmanSteps.relu },
 };
 // PyTorch: i, f, g, o; ONNX: i, o, f, c.
-const lstmKind: Kind = { operator: lstm, gates: [0, 3, 1, 2], attrs: {} };
+const lstmKind: Kind = { operator: lstm, gates: [0, 3, 1, 2], attrs: {}, step: lstmStep };
 // PyTorch: r, z, n; ONNX: z, r, h. The reset gate comes after the product, as in PyTorch.
-const gruKind: Kind = { operator: gru, gates: [1, 0, 2], attrs: { linear_before_reset: 1 } };
+const gruKind: Kind = { operator: gru, gates: [1, 0, 2], attrs: { linear_before_reset: 1 }, step: gruStep };
 
 export interface RNNOptions extends RecurrentOptions {
   nonlinearity?: 'tanh' | 'relu';

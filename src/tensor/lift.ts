@@ -114,7 +114,7 @@ export function checkIndices(index: Tensor, size: number, name: string, what: st
 }
 
 /** Shows the elements, where they are at hand, to `check`; also those of later runs of a compiled function. */
-function checkElements(x: Tensor, check: (element: number, at: number) => void): void {
+export function checkElements(x: Tensor, check: (element: number, at: number) => void): void {
   const checkAll = (data: NumericArray) => {
     for (let i = 0; i < data.length; i++) check(data[i], i);
   };
