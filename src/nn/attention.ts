@@ -3,6 +3,7 @@ import { ArgumentError, ShapeError } from '../ir/errors.ts';
 import { formatShape } from '../ir/shape.ts';
 import { cat, logicalOr, ones, type Tensor, uniform, where, zeros } from '../tensor/index.ts';
 import * as F from './functional/index.ts';
+import { finiteMask } from './functional/masks.ts';
 import * as init from './init.ts';
 import { Linear } from './linear.ts';
 import { Module, Parameter } from './module.ts';
@@ -50,11 +51,8 @@ function join(a: Mask, b: Mask): Mask {
   return additive(a).add(additive(b));
 }
 
-/** So low that the weight is 0, yet finite: a query that may see no key gives no NaN. */
-const excluded = -1e30;
-
 function additive(mask: Tensor): Tensor {
-  return mask.dtype === 'bool' ? where(mask, excluded, 0) : mask;
+  return mask.dtype === 'bool' ? where(mask, Number.NEGATIVE_INFINITY, 0) : mask;
 }
 
 /**
@@ -170,10 +168,10 @@ export class MultiheadAttention extends Module {
     }
     const scale = 1 / Math.sqrt(this.embedDim / this.numHeads);
     const scores = heads(q).mul(scale).matmul(heads(k).transpose(-2, -1));
-    const softmax = (mask ? scores.add(additive(mask)) : scores).softmax(-1);
+    const numbers = mask ? finiteMask(additive(mask)) : null;
+    const softmax = (numbers ? scores.add(numbers.mask) : scores).softmax(-1);
     // A query that may see no key gets nothing, as scaledDotProductAttention has it.
-    const sees = mask?.dtype === 'bool' ? mask.logicalNot().any(-1, { keepdim: true }).to(scores.dtype) : null;
-    const allowed = sees ? softmax.mul(sees) : softmax;
+    const allowed = numbers?.sees ? softmax.mul(numbers.sees.to(scores.dtype)) : softmax;
     const weights = p > 0 ? F.dropout(allowed, { p, training: true }) : allowed;
     return [merge(weights.matmul(heads(v))), averageAttnWeights ? weights.mean(1) : weights];
   }

@@ -381,6 +381,9 @@ def further():
     torch.use_deterministic_algorithms(True)
     case("interpolate", F.interpolate, {"x": normal(1, 1, 7, 6)}, {"size": [3, 4], "mode": "bilinear", "alignCorners": False, "antialias": True}, grad=False)
     case("interpolate", F.interpolate, {"x": normal(1, 1, 7, 6)}, {"size": [3, 4], "mode": "bicubic", "alignCorners": False, "antialias": True}, grad=False)
+    excluding = values([[0.0, -INF, 0.5], [-INF, -INF, -INF], [1.0, 0.0, 0.0]])
+    case("scaledDotProductAttention", F.scaled_dot_product_attention, {"query": normal(1, 3, 4), "key": normal(1, 3, 4), "value": normal(1, 3, 4), "attnMask": excluding}, nograd=["attnMask"],
+         name="scaledDotProductAttention, a row of the mask all -Infinity")
 
 
 for family in [unary, binary, reductions, products, indexing, activations, convolutions, pooling, resizing, norms, lookups_and_attention, further]:

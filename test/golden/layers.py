@@ -182,6 +182,13 @@ def transformers():
             case(f"Transformer{kind}", {**base, "batchFirst": True, "numLayers": 2, "norm": norm}, args, call=transform, build=build, name=f"Transformer{kind} norm={norm}")
 
 
-for family in [dense_and_convolution, norms, recurrent_layers, attention, transformers]:
+def attention_to_nothing():
+    mixed = {"query": normal(2, 3, 4), "key": normal(2, 4, 4), "value": normal(2, 4, 4), "attnMask": normal(3, 4),
+             "keyPaddingMask": torch.tensor([[True, True, True, True], [False, True, False, False]])}
+    case("MultiheadAttention", {"embedDim": 4, "numHeads": 2, "batchFirst": True}, mixed, {"needWeights": False}, call=attend,
+         name="MultiheadAttention numbers and a whole row of padding")
+
+
+for family in [dense_and_convolution, norms, recurrent_layers, attention, transformers, attention_to_nothing]:
     family()
 g.write()

@@ -5,6 +5,7 @@ import * as ops from '../../ops/index.ts';
 import { memoConstant } from '../../ops/memo.ts';
 import { matmul, Tensor, where } from '../../tensor/index.ts';
 import { dropout } from './dropout.ts';
+import { excluded, finiteMask } from './masks.ts';
 
 export interface AttentionOptions {
   /** Booleans, true where a query may attend to a key; or numbers added to the scores. Broadcasts to [..., queries, keys]. */
@@ -18,9 +19,6 @@ export interface AttentionOptions {
   /** Let several heads of the query share one head of key and value (grouped-query attention). */
   enableGqa?: boolean;
 }
-
-/** A score so low that its weight is 0, yet finite, so that a row without any key gives no NaN. */
-const excluded = -1e30;
 
 /**
  * softmax(query key' * scale + mask) value, for query [..., queries, features], key [..., keys, features] and value
@@ -55,10 +53,12 @@ export function scaledDotProductAttention(
   const scale = options.scale ?? 1 / Math.sqrt(features);
   const scores = matmul(query.mul(scale), key.transpose(-2, -1));
   const allowed = isCausal ? causal(query.size(-2), key.size(-2)) : attnMask?.dtype === 'bool' ? attnMask : null;
-  const masked = allowed ? where(allowed, scores, excluded) : attnMask ? scores.add(attnMask) : scores;
+  const numbers = attnMask && !allowed ? finiteMask(attnMask) : null;
+  const masked = allowed ? where(allowed, scores, excluded) : numbers ? scores.add(numbers.mask) : scores;
   const weights = masked.softmax(-1);
   const result = matmul(dropoutP > 0 ? dropout(weights, { p: dropoutP }) : weights, value);
-  return allowed && !isCausal ? result.mul(allowed.any(-1, { keepdim: true }).to(result.dtype)) : result;
+  const sees = allowed && !isCausal ? allowed.any(-1, { keepdim: true }) : numbers?.sees;
+  return sees ? result.mul(sees.to(result.dtype)) : result;
 }
 
 /** Whether key j lies at or before query i. */
