@@ -155,6 +155,30 @@ describe('shapes that follow from the inputs', () => {
     const bytes = await exportOnnx(new Positions(), null, { inputs: [zeros([2, 8, 6])], input: ['batch', 'time'] });
     expect(decodeModel(bytes).graph.input[0].shape).toEqual(['batch', 'time', 6]);
   });
+
+  it('sizes above the example where its lengths of sequences fill all steps', async () => {
+    const rnn = new nn.LSTM(2, 3, { batchFirst: true, bidirectional: true });
+    class Packed extends nn.Module {
+      rnn = rnn;
+      override forward(x: Tensor, lengths: Tensor): Tensor {
+        return this.rnn.forward(x, null, { lengths })[0];
+      }
+    }
+    const bytes = await exportOnnx(new Packed(), null, {
+      inputs: [randn([3, 5, 2]), tensor([5, 2, 5], { dtype: 'int64' })],
+      inputNames: ['x', 'lengths'],
+      dynamicAxes: { x: ['batch', 'steps'], lengths: ['batch'] },
+    });
+    expect(decodeModel(bytes).graph.node.filter((n) => n.opType === 'LSTM').length).toBe(1);
+    const again = await OnnxModel.load(bytes);
+    const [x, lengths] = [randn([2, 3, 2]), tensor([1, 3], { dtype: 'int64' })];
+    const difference = again
+      .forward(x, lengths)
+      .sub(rnn.forward(x, null, { lengths })[0])
+      .abs()
+      .max();
+    expect(await difference.item()).toBeLessThan(1e-6);
+  });
 });
 
 const triangle = (n: number) =>
