@@ -29,6 +29,19 @@ describe('short runs', () => {
   });
 });
 
+describe('any text', () => {
+  const tiny = '--epochs 1 --hidden 4 --layers 1 --batch 4 --steps 50'.split(' ');
+  it.each([
+    ['of one character', 'a'.repeat(200)],
+    ['of one short line with a Windows line end', 'So it goes, and on it goes.\r\n'],
+  ])('%s', { timeout: 60_000 }, async (name, text) => {
+    const path = join(folder, 'some.txt');
+    await writeFile(path, text);
+    const stdout = await runRecipe('char-lm/main.ts', ['--data', path, '--out', join(folder, name), ...tiny]);
+    expect(stdout).toContain('model.onnx, read back');
+  });
+});
+
 describe('text', () => {
   it('streams go on from piece to piece, and y is x one character later', async () => {
     const ids = Array.from({ length: 21 }, (_, i) => i);
@@ -67,7 +80,7 @@ describe('text', () => {
     expect(() => [...pieces([1, 2, 3], 3, 4)]).toThrow('a text of 3 characters is too short for 3 streams; it needs 4');
     const path = join(folder, 'latin1.txt');
     await writeFile(path, Buffer.from([0x68, 0xf6, 0x72]));
-    await expect(readText(path)).rejects.toThrow(/not valid/);
+    await expect(readText(path)).rejects.toThrow(`${path} is not UTF-8 text`);
     await expect(readText(folder)).rejects.toThrow(
       /has no file tinyshakespeare\/input\.txt\.gz; it can be had from https/,
     );

@@ -7,12 +7,19 @@ import { dataFile } from '../data.ts';
 const tinyShakespeare = {
   name: 'tinyshakespeare/input.txt.gz',
   url: 'https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt',
-  sha256: '86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed',
+  md5: '6fb458f1232090904fb40fe944165e91',
 };
 
 export async function readText(data?: string): Promise<string> {
   const path = data?.endsWith('.txt') ? data : await dataFile(tinyShakespeare, data);
-  return new TextDecoder('utf-8', { fatal: true }).decode(await readFileBytes(path));
+  const bytes = await readFileBytes(path);
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw new ArgumentError(`${path} is not UTF-8 text; convert it first (iconv -f <its encoding> -t utf-8)`, {
+      cause,
+    });
+  }
 }
 
 /** The characters of a text. Number 0 stands for all others: read as unknown, and never written. */

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
+  ArgumentError,
   compile,
   exportOnnx,
   F,
@@ -15,6 +16,7 @@ import {
   saveModel,
   type Tensor,
   tensor,
+  zeros,
 } from 'gradus';
 import { lineChart } from 'gradus/plot';
 import { characters, pieces, readText, split } from './data.ts';
@@ -46,6 +48,12 @@ const seconds = () => ((performance.now() - start) / 1000).toFixed(1);
 const text = await readText(given.data);
 const vocabulary = characters(text);
 const [train, validation] = split(vocabulary.encode(text));
+// Few long streams: every character but the first ones is predicted from all that came before it.
+const streams = Math.min(4, validation.length - 1);
+if (train.length <= batch || streams < 1)
+  throw new ArgumentError(
+    `a text of ${text.length} characters is too short: ${train.length} to train on need a --batch below that, and ${validation.length} for validation must be 2 at least`,
+  );
 console.log(`${train.length} characters to train on, ${validation.length} to validate, ${vocabulary.size} different`);
 
 manualSeed(Number(given.seed));
@@ -97,8 +105,7 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
   model.train();
   const trained = await pass(train, batch, trainStep, () => schedule.step());
   model.eval();
-  // Few long streams: every character but the first ones is predicted from all that came before it.
-  const validated = await pass(validation, 4, evaluationStep);
+  const validated = await pass(validation, streams, evaluationStep);
   history.push({ train: trained / Math.LN2, validation: validated / Math.LN2 });
   const isBest = history.every((h) => h.validation >= validated / Math.LN2);
   if (isBest) await saveModel(model, out, { config: { ...options, characters: vocabulary.toJSON() } });
@@ -109,7 +116,7 @@ for (let epoch = 1; epoch <= epochs; epoch++) {
 
 await loadModel(model, out);
 model.eval();
-const best = await pass(validation, 4, evaluationStep);
+const best = await pass(validation, streams, evaluationStep);
 console.log(`best: ${(best / Math.LN2).toFixed(4)} bits per character, ${best.toFixed(4)} nats`);
 
 /** Gumbel-max: the largest of logits / temperature + noise is a sample of their softmax. */
@@ -146,7 +153,7 @@ await writeFile(join(out, 'curves.svg'), chart);
 const states = cell === 'lstm' ? ['h', 'c'] : ['h'];
 const path = join(out, 'model.onnx');
 await exportOnnx(model, path, {
-  inputs: [tensor([[1, 2, 3]], { dtype: 'int64' }), ...model.start(1)],
+  inputs: [zeros([1, 3], { dtype: 'int64' }), ...model.start(1)],
   inputNames: ['characters', ...states],
   outputNames: ['logits', ...states.map((s) => `${s}_next`)],
   dynamicAxes: { characters: ['batch', 'steps'], ...Object.fromEntries(states.map((s) => [s, [null, 'batch']])) },

@@ -16,7 +16,8 @@ async function lines(split: string, language: string, data: string | undefined):
   const name = `${split}.${language}.gz`;
   const url = `https://raw.githubusercontent.com/multi30k/dataset/master/data/task1/raw/${name}`;
   const bytes = await readFileBytes(await dataFile({ name: `multi30k/${name}`, url }, data));
-  return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trimEnd().split('\n');
+  // Empty lines at the end stay: the other language may have text there.
+  return new TextDecoder('utf-8', { fatal: true }).decode(bytes).replace(/\n$/, '').split('\n');
 }
 
 /** Lines of two languages side by side. Pairs of which one is empty are left out. @throws ArgumentError for other counts. */

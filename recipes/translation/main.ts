@@ -63,7 +63,7 @@ const trainer = new Trainer(model, {
   out,
   progress: true,
 });
-const { history } = await trainer.fit(batches(train, subwords, batch, seed), {
+const { history } = await trainer.fit(batches(train, subwords, Math.min(batch, train.length), seed), {
   epochs,
   validation: batches(validation, subwords, 50),
 });
@@ -85,7 +85,8 @@ for (const [name, beams] of [
     `BLEU ${scores[name].toFixed(2)} with ${name} search, ${((performance.now() - before) / 1000).toFixed(1)} s`,
   );
 }
-for (const i of [0, 1, 2]) console.log(`${test[i][0]}\n  -> ${translations[i]}\n     ${references[i]}`);
+for (const [i, [english, german]] of test.slice(0, 3).entries())
+  console.log(`${english}\n  -> ${translations[i]}\n     ${german}`);
 
 await saveModel(model, out, { config: { model: given.model, ...sizes, scores } });
 await subwords.save(out);

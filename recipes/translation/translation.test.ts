@@ -1,10 +1,11 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { ArgumentError, OnnxModel, tensor } from 'gradus';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runRecipe } from '../run.ts';
-import { batches, longest, parallel, sourceIds } from './data.ts';
+import { batches, longest, parallel, readCorpus, sourceIds } from './data.ts';
 import { AttentionLstm, end, SmallTransformer, start } from './models.ts';
 import { countedThings, inWords } from './numbers.ts';
 import { attentionTo } from './picture.ts';
@@ -109,5 +110,21 @@ describe('texts', () => {
   it('refuses texts of different length and leaves empty lines out', () => {
     expect(() => parallel(['a', 'b'], ['c'])).toThrow(ArgumentError);
     expect(parallel(['a', ' ', 'b '], ['c', 'd', ''])).toEqual([['a', 'c']]);
+  });
+
+  it('reads files of other texts: an empty line at the end of one language, Windows line ends', async () => {
+    const data = join(folder, 'data');
+    await mkdir(join(data, 'multi30k'), { recursive: true });
+    for (const split of ['train', 'val', 'test_2016_flickr'])
+      for (const [language, text] of [
+        ['en', 'one\r\ntwo\r\nthree\r\n'],
+        ['de', 'eins\nzwei\n\n'],
+      ])
+        await writeFile(join(data, 'multi30k', `${split}.${language}.gz`), gzipSync(text));
+    const corpus = await readCorpus('multi30k', data);
+    expect(corpus.train).toEqual([
+      ['one', 'eins'],
+      ['two', 'zwei'],
+    ]);
   });
 });
