@@ -1,5 +1,5 @@
 /** @file A folder as people have them: pictures of all sizes and modes, a camera's turned ones, corrupt ones among them. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { beforeAll, expect, it } from 'vitest';
@@ -85,4 +85,24 @@ it('draws a contact sheet of them', async () => {
   const svg = await readFile(join(out, 'preview.svg'), 'utf8');
   expect(svg.match(/<image /g)).toHaveLength(36);
   expect(svg.match(/as it is/g)).toHaveLength(6);
+});
+
+it('reads class folders behind links, very long pictures, and leaves links into nowhere out', async () => {
+  const odd = join(folder, 'odd');
+  await mkdir(join(odd, 'long'), { recursive: true });
+  await symlink(join(pictures, 'blue'), join(odd, 'linked'));
+  for (const [i, [width, height]] of [
+    [2_000_000, 1],
+    [1, 2_000_000],
+  ].entries())
+    await sharp({ create: { width, height, channels: 3, background: colors.red } })
+      .png()
+      .toFile(join(odd, 'long', `${i}.png`));
+  await symlink(join(odd, 'nowhere.png'), join(odd, 'long', '2.png'));
+  const args = ['train', '--data', odd, '--preview', '--val', '0', '--test', '0', '--image-size', '16'];
+  const { code, stdout, stderr } = await here([...args, '--out', join(folder, 'odd-preview')]);
+  expect(code, stderr).toBe(0);
+  expect(stdout).toContain('image-folder');
+  expect(stderr).toContain('1 image cannot be read and is left out');
+  expect(stderr).toContain('2.png: no such file');
 });

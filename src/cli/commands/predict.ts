@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import type { TableRow } from '../../data/index.ts';
 import { readImage } from '../../data/node.ts';
-import { FormatError } from '../../ir/errors.ts';
+import { GradusError } from '../../ir/errors.ts';
 import { type NDArray, sliceRow } from '../../ir/ndarray.ts';
 import { type Answer, checkAnswersFile, giveAnswers } from '../answers.ts';
 import { checkExists, imageExtensions } from '../data/detect.ts';
@@ -103,8 +103,8 @@ async function predictImages(
       images.push(normalized(toPixels(await readImage(file), 'hwc', code), code));
       readableFiles.push(file);
     } catch (error) {
-      if (!(error instanceof FormatError) || flags.strict) throw error;
-      unreadable.push({ name: file, reason: error.message });
+      if (!(error instanceof GradusError) || flags.strict) throw error;
+      unreadable.push({ name: file, reason: error.message.split('\n')[0] });
     }
   }
   tellUnreadable(unreadable, terminal);

@@ -105,15 +105,13 @@ async function cifarNames(folder: string): Promise<{ names?: readonly string[] }
 }
 
 async function detectFolder(path: string): Promise<Found> {
-  const entries = (await readdir(path, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
-  const files = entries
-    .filter((e) => !e.isDirectory())
-    .map((e) => e.name)
-    .sort();
-  const folders = entries
-    .filter((e) => e.isDirectory())
-    .map((e) => e.name)
-    .sort();
+  const entries = (await readdir(path)).filter((name) => !name.startsWith('.')).sort();
+  const isFolder = await Promise.all(
+    // Through links, too; a link into nowhere counts as a file.
+    entries.map(async (name) => (await stat(join(path, name)).catch(() => undefined))?.isDirectory() ?? false),
+  );
+  const files = entries.filter((_, i) => !isFolder[i]);
+  const folders = entries.filter((_, i) => isFolder[i]);
   const found = (await idxFolder(path, files)) ?? (await cifarFolder(path, files)) ?? tableFolder(path, files);
   if (found) return found;
   if (folders.length > 0) return imageFolders(path, folders);

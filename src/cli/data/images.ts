@@ -1,7 +1,7 @@
 /** @file Images made ready for training: one size, normalised, kept in memory as bytes, augmented as they are read. */
 import sharp from 'sharp';
 import { Dataset, type DatasetLike, type ModuleDataset, moduleDataset } from '../../data/index.ts';
-import { FormatError } from '../../ir/errors.ts';
+import { GradusError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { Random } from '../../ir/random.ts';
 import { UsageError } from '../problem.ts';
@@ -125,9 +125,9 @@ async function decodeAll(
       try {
         pixels.set(toPixels(await source.get(indices[at]), source.layout, code), at * size);
       } catch (error) {
-        if (!(error instanceof FormatError) || strict) throw error;
+        if (!(error instanceof GradusError) || strict) throw error;
         kept[at] = false;
-        unreadable.push({ name: source.name(indices[at]), reason: error.message });
+        unreadable.push({ name: source.name(indices[at]), reason: error.message.split('\n')[0] });
       }
     }
   };

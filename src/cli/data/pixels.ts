@@ -18,7 +18,13 @@ export function toPixels(image: NDArray, layout: 'hwc' | 'chw', { channels, heig
   let fitted = channels === 1 && depth > 1 ? transforms.grayscale(1, option)(image) : image;
   if (h !== height || w !== width) {
     const scale = Math.max(height / h, width / w);
-    const size: [number, number] = [Math.max(height, Math.round(h * scale)), Math.max(width, Math.round(w * scale))];
+    // Of a very long picture only the middle is seen: the whole, scaled, could be larger than any memory.
+    const [rows, columns] = [Math.min(h, Math.ceil((8 * height) / scale)), Math.min(w, Math.ceil((8 * width) / scale))];
+    if (rows < h || columns < w) fitted = transforms.centerCrop([rows, columns], option)(fitted);
+    const size: [number, number] = [
+      Math.max(height, Math.round(rows * scale)),
+      Math.max(width, Math.round(columns * scale)),
+    ];
     fitted = transforms.centerCrop([height, width], option)(transforms.resize(size, option)(fitted));
   }
   return spread(fitted, planes, Math.min(depth, channels), channels, height * width);

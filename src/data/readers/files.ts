@@ -2,7 +2,7 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { ArgumentError, DataError } from '../../ir/errors.ts';
-import { inflate, join, type ReadOptions } from '../formats/bytes.ts';
+import { inflate, join, type ReadOptions, tooLarge, withDefaults } from '../formats/bytes.ts';
 
 /** @throws ArgumentError for what does not exist or is of the wrong kind, DataError for other failures. */
 export async function checkPath(path: string, kind: 'file' | 'folder'): Promise<void> {
@@ -27,6 +27,20 @@ async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
   } catch (cause) {
     throw new DataError(`${path}: reading failed (${cause instanceof Error ? cause.message : cause})`, { cause });
   }
+}
+
+/** All bytes of a file as they are stored. @throws as `checkPath`, FormatError beyond `maxBytes`. */
+export async function readStoredBytes(path: string, options: ReadOptions = {}): Promise<Uint8Array> {
+  const { name, maxBytes } = withDefaults({ name: path, ...options });
+  await checkPath(path, 'file');
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of readChunks(path)) {
+    size += chunk.length;
+    if (size > maxBytes) tooLarge(name, maxBytes);
+    chunks.push(chunk);
+  }
+  return join(chunks);
 }
 
 /** All bytes of a file, through gunzip if it is gzip. @throws as `streamFile`. */

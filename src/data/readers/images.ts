@@ -1,23 +1,51 @@
 /** @file Image files (decoded by sharp) and folders of them, one folder per class. */
-import { readdir } from 'node:fs/promises';
+import type { Dirent } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
-import sharp from 'sharp';
-import { ArgumentError, FormatError } from '../../ir/errors.ts';
+import sharp, { type Sharp } from 'sharp';
+import { ArgumentError, FormatError, GradusError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { ArrayDataset, Dataset } from '../dataset.ts';
 import type { ReadOptions } from '../formats/bytes.ts';
-import { checkPath, readFileBytes } from './files.ts';
+import { checkPath, readStoredBytes } from './files.ts';
 import { isPng, parsePngValues } from './png.ts';
 
 /** Options of `decodeImage` and `readImage`. */
 export interface ImageOptions extends ReadOptions {
   /**
-   * 'rgb' (default): [H, W, 3]; 'grey': [H, W, 1]; 'index', for masks: [H, W, 1], the first channel as stored. Of PNG files
-   * these are the numbers in the file, also of palettes and of less than 8 bits, and uint16 where it has 16.
+   * 'rgb' (default): [H, W, 3]; 'grey': [H, W, 1], the luma of these (Pillow's `convert('L')`); 'index', for masks:
+   * [H, W, 1], the first channel as stored, uint16 where it has 16 bits. Of PNG files these are the numbers in the file,
+   * also of palettes and of less than 8 bits.
    */
   readonly color?: 'rgb' | 'grey' | 'index';
   /** Most pixels to decode, against decompression bombs. Default 2^27. */
   readonly maxPixels?: number;
+}
+
+/** How files begin that the decoder is given. SVG is none: drawing it takes any time that its author likes. */
+const magic = /^(?:\xff\xd8\xff|\x89PNG|GIF8|II[*+]\0|MM\0[*+]|RIFF.{4}WEBP|.{4}ftyp)/s;
+
+/** Luma of pixels [.., 3] in whole numbers, as Pillow computes it (ITU-R 601-2). */
+function lumaOf(rgb: Uint8Array): Uint8Array {
+  const out = new Uint8Array(rgb.length / 3);
+  for (let p = 0, at = 0; p < out.length; p++, at += 3)
+    out[p] = (rgb[at] * 19595 + rgb[at + 1] * 38470 + rgb[at + 2] * 7471 + 0x8000) >> 16;
+  return out;
+}
+
+/** The first channel of a mask that is no PNG. */
+async function decodeIndex(image: Sharp, name: string): Promise<NDArray> {
+  const { depth } = await image.metadata();
+  if (depth !== 'uchar' && depth !== 'ushort')
+    throw new FormatError(`${name}: a mask of ${depth} numbers; expected 8 or 16 bits, best in a PNG file`);
+  const first = image.extractChannel(0);
+  const pixels = depth === 'uchar' ? first : first.toColourspace('grey16');
+  const { data, info } = await pixels.raw({ depth }).toBuffer({ resolveWithObject: true });
+  const { buffer } = Uint8Array.from(data);
+  const shape = [info.height, info.width, 1];
+  return depth === 'uchar'
+    ? { data: new Uint8Array(buffer), shape, dtype: 'uint8' }
+    : { data: new Uint16Array(buffer), shape, dtype: 'uint16' };
 }
 
 /**
@@ -32,23 +60,21 @@ export async function decodeImage(
 ): Promise<NDArray> {
   if (bytes.length === 0) throw new FormatError(`${name}: the file is empty, no image`);
   if (color === 'index' && isPng(bytes)) return parsePngValues(bytes, name, maxPixels);
+  const start = String.fromCharCode(...bytes.subarray(0, 16));
+  if (!magic.test(start))
+    throw new FormatError(
+      `${name}: no readable image (${start.startsWith('BM') ? 'BMP; save it as PNG' : 'neither JPEG, PNG, WebP, GIF, TIFF nor AVIF'})`,
+    );
   try {
-    let image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'truncated', animated: false });
-    if (color === 'index') image = image.extractChannel(0);
-    else
-      image = image
-        .autoOrient()
-        .removeAlpha()
-        .toColourspace(color === 'rgb' ? 'srgb' : 'b-w');
-    const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
+    const image = sharp(bytes, { limitInputPixels: maxPixels, failOn: 'truncated', animated: false });
+    if (color === 'index') return await decodeIndex(image, name);
+    const upright = image.autoOrient().removeAlpha().toColourspace('srgb');
+    const { data, info } = await upright.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true });
     const { width, height, channels } = info;
-    const expected = color === 'rgb' ? 3 : 1;
-    if (channels !== expected) throw new FormatError(`${name}: decoded to ${channels} channels, expected ${expected}`);
-    return {
-      data: new Uint8Array(data.buffer, data.byteOffset, data.length).slice(),
-      shape: [height, width, channels],
-      dtype: 'uint8',
-    };
+    if (channels !== 3) throw new FormatError(`${name}: decoded to ${channels} channels, expected 3`);
+    return color === 'rgb'
+      ? { data: Uint8Array.from(data), shape: [height, width, 3], dtype: 'uint8' }
+      : { data: lumaOf(data), shape: [height, width, 1], dtype: 'uint8' };
   } catch (cause) {
     if (cause instanceof FormatError) throw cause;
     throw new FormatError(`${name}: no readable image (${cause instanceof Error ? cause.message.trim() : cause})`, {
@@ -59,7 +85,7 @@ export async function decodeImage(
 
 /** Pixels of an image file; see `decodeImage`. */
 export async function readImage(path: string, options: ImageOptions = {}): Promise<NDArray> {
-  return decodeImage(await readFileBytes(path, options), { name: path, ...options });
+  return decodeImage(await readStoredBytes(path, options), { name: path, ...options });
 }
 
 /** A sample of an image folder. */
@@ -73,7 +99,7 @@ export interface ImageSample {
 
 /** Options of `imageFolder`. */
 export interface ImageFolderOptions extends ImageOptions {
-  /** 'fatal' (default): a corrupt image fails when it is read; 'skip': all are decoded once now, corrupt ones left out. */
+  /** 'fatal' (default): a corrupt image fails when it is read; 'skip': all are decoded once now; those that cannot be read are left out. */
   readonly onError?: 'fatal' | 'skip';
   /** Class names in the order of their indices. Default: the folders' names, sorted. */
   readonly classes?: readonly string[];
@@ -122,12 +148,35 @@ export class ImageFolder extends Dataset<ImageSample> {
   }
 }
 
-async function filesBelow(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((e) => !e.isDirectory() && EXTENSIONS.has(extname(e.name).toLowerCase()))
-    .map((e) => join(e.parentPath, e.name))
-    .sort();
+/** What an entry or the target of a link is; a link into nowhere counts as a file, so that reading it tells. */
+async function kindOf(entry: Dirent): Promise<'folder' | 'file' | 'other'> {
+  const path = join(entry.parentPath, entry.name);
+  const found = entry.isSymbolicLink() ? await stat(path).catch(() => undefined) : entry;
+  if (found?.isDirectory()) return 'folder';
+  return !found || found.isFile() ? 'file' : 'other';
+}
+
+/** Image files at any depth, also behind links; no folder twice, no pipes or devices, which would be waited for. */
+async function filesBelow(folder: string, seen = new Set<string>()): Promise<string[]> {
+  const real = await realpath(folder);
+  if (seen.has(real)) return [];
+  seen.add(real);
+  const files: string[] = [];
+  const entries = await readdir(folder, { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const kind = await kindOf(entry);
+    const path = join(folder, entry.name);
+    if (kind === 'folder') files.push(...(await filesBelow(path, seen)));
+    else if (kind === 'file' && EXTENSIONS.has(extname(entry.name).toLowerCase())) files.push(path);
+  }
+  return files.sort();
+}
+
+/** Folders in a folder, also behind links, sorted; hidden ones left out. */
+async function foldersIn(root: string): Promise<string[]> {
+  const entries = (await readdir(root, { withFileTypes: true })).filter((e) => !e.name.startsWith('.'));
+  const kinds = await Promise.all(entries.map(kindOf));
+  return entries.flatMap((e, i) => (kinds[i] === 'folder' ? [e.name] : [])).sort();
 }
 
 /**
@@ -142,10 +191,7 @@ export async function imageFolder(
   { onError = 'fatal', classes, ...options }: ImageFolderOptions = {},
 ): Promise<ImageFolder> {
   await checkPath(root, 'folder');
-  const found = (await readdir(root, { withFileTypes: true }))
-    .filter((e) => e.isDirectory() && !e.name.startsWith('.'))
-    .map((e) => e.name)
-    .sort();
+  const found = await foldersIn(root);
   if (found.length === 0) throw new ArgumentError(`${root}: no class folders; expected ${root}/<class>/<image>`);
   const unknown = classes && found.find((name) => !classes.includes(name));
   if (unknown !== undefined)
@@ -159,8 +205,8 @@ export async function imageFolder(
         if (onError === 'skip') await readImage(path, options);
         files.push({ path, label: names.indexOf(name) });
       } catch (error) {
-        if (!(error instanceof FormatError)) throw error;
-        skipped.push({ path, reason: error.message });
+        if (!(error instanceof GradusError)) throw error;
+        skipped.push({ path, reason: error.message.split('\n')[0] });
       }
     }
   if (files.length === 0)

@@ -41,6 +41,15 @@ describe('modes', () => {
     for (const [i, v] of data.entries()) expect(Math.abs(v - (i * 300) / 257)).toBeLessThanOrEqual(1);
   });
 
+  it("grey is the luma of the colours, as Pillow's", async () => {
+    const rgb = Uint8Array.from([0, 0, 0, 255, 0, 0, 0, 255, 0, 0, 0, 255, 200, 100, 50, 255, 255, 255]);
+    const png = await sharp(rgb, { raw: { width: 6, height: 1, channels: 3 } })
+      .png()
+      .toBuffer();
+    // np.array(Image.open(file).convert('L')) of Pillow 13
+    expect([...(await decodeImage(png, { color: 'grey' })).data]).toEqual([0, 76, 150, 29, 124, 255]);
+  });
+
   it('a JPEG that its camera turned stands upright, pixel by pixel', async () => {
     const corner = await sharp({ create: { width: 16, height: 8, channels: 3, background: { r: 0, g: 0, b: 0 } } })
       .composite([{ input: { create: { width: 4, height: 4, channels: 3, background: orange } }, left: 0, top: 0 }])
@@ -75,6 +84,15 @@ describe('masks', () => {
         .toBuffer();
       expect([...(await index(png)).data]).toEqual([...raw].filter((_, i) => i % channels === 0));
     }
+  });
+
+  it('have 16 bits of a TIFF file, too; other numbers are refused', async () => {
+    const values = Uint16Array.from({ length: 12 }, (_, i) => 300 * i);
+    const grey = sharp(values, { raw: { width: 4, height: 3, channels: 1 } }).toColourspace('grey16');
+    const deepTiff = await grey.tiff({ compression: 'none' }).toBuffer();
+    expect(await index(deepTiff)).toEqual({ data: values, shape: [3, 4, 1], dtype: 'uint16' });
+    const floats = await plain().toColourspace('scrgb').tiff({ compression: 'none' }).toBuffer();
+    await expect(index(floats)).rejects.toThrow('mask.png: a mask of float numbers; expected 8 or 16 bits');
   });
 
   it('are refused where they are damaged, interlaced or too large', async () => {

@@ -1,6 +1,7 @@
 /** @file Readers of files: whole round trips on disk, gzip, broken and missing files; real data where GRADUS_DATA says. */
+import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -227,6 +228,38 @@ describe('images', () => {
       );
       if (error !== undefined) expect(error).toBeInstanceOf(FormatError);
     }
+  });
+
+  it('gives no drawings, archives or other formats to the decoder', async () => {
+    const refuses = async (bytes: Uint8Array | string, why: string) =>
+      await expect(decodeImage(Buffer.from(bytes), { name: 'x.png' })).rejects.toThrow(
+        `x.png: no readable image (${why}`,
+      );
+    const drawing = '<svg xmlns="http://www.w3.org/2000/svg" width="4" height="4"/>';
+    await refuses(drawing, 'neither JPEG');
+    await refuses(`<?xml version="1.0"?>${drawing}`, 'neither JPEG');
+    await refuses('BM6', 'BMP; save it as PNG)');
+    await writeFile(at('packed.png'), gzipSync(await png(1, 2, 3)));
+    await expect(readImage(at('packed.png'))).rejects.toThrow('packed.png: no readable image (neither JPEG');
+  });
+
+  it('finds images behind links and names with any signs; pipes are none, links into nowhere are told', async () => {
+    const [here, there] = [at('linked', 'a #1 100%'), at('elsewhere')];
+    await mkdir(here, { recursive: true });
+    await mkdir(there);
+    await writeFile(join(here, 'ü 漢 %20?.PNG'), await png(1, 2, 3));
+    await writeFile(join(there, 'y.png'), await png(4, 5, 6));
+    await symlink(there, at('linked', 'b'));
+    await symlink(at('linked'), join(there, 'around'));
+    await symlink(at('nowhere.png'), join(here, 'z.png'));
+    execFileSync('mkfifo', [join(here, 'pipe.png')]);
+    const data = await imageFolder(at('linked'), { onError: 'skip' });
+    expect(data.classes).toEqual(['a #1 100%', 'b']);
+    const paths = Array.from({ length: data.length }, (_, i) => [data.path(i), data.labels[i]]);
+    expect(paths).toContainEqual([join(here, 'ü 漢 %20?.PNG'), 0]);
+    expect(paths).toContainEqual([at('linked', 'b', 'y.png'), 1]);
+    expect(paths.some(([path]) => String(path).endsWith('pipe.png'))).toBe(false);
+    expect(data.skipped[0]).toEqual({ path: join(here, 'z.png'), reason: `${join(here, 'z.png')}: no such file` });
   });
 
   it('serves a folder per class, fatal or skipping corrupt images', async () => {
