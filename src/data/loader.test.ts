@@ -311,6 +311,15 @@ describe('DataLoader with workers', () => {
     expect(((error as Error).cause as Error).cause).toMatchObject({ message: 'end of file' });
   });
 
+  it('names the one sample of a batch that cannot go from thread to thread', async () => {
+    const loader = await load({ length: 6, functionIndex: 4 }, { batchSize: 3, workers: 1 });
+    await expect(
+      (async () => {
+        for await (const _ of loader);
+      })(),
+    ).rejects.toThrow(/^sample 4 could not be read: DataCloneError: .*could not be cloned/);
+  });
+
   it('reports a worker that exits or hangs, naming the samples, and goes on with a new one', async () => {
     const dying = await load({ length: 4, exitIndex: 1 }, { batchSize: 2, workers: 1 });
     const run = async (loader: typeof dying) => {

@@ -48,12 +48,29 @@ async function answer(request: FetchRequest & { id: number }): Promise<{ reply: 
   return { reply: { id, samples }, memory };
 }
 
+/** Whether a sample survives the way to another thread. */
+function canCross(sample: unknown): boolean {
+  try {
+    structuredClone(sample);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 port?.on('message', async (request: FetchRequest & { id: number }) => {
   const { reply, memory } = await answer(request);
   try {
     port.postMessage(reply, memory);
   } catch (cause) {
-    const index = request.indices[0];
+    const samples = 'samples' in reply ? reply.samples : [];
+    const index =
+      request.indices[
+        Math.max(
+          0,
+          samples.findIndex((sample) => !canCross(sample)),
+        )
+      ];
     const error = packError(sampleError(index, cause).cause);
     port.postMessage({ id: request.id, index, error } satisfies WorkerReply);
   }
