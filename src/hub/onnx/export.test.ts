@@ -410,6 +410,20 @@ describe('inspectOnnx', () => {
     expect(() => insisting.forward(ones([2, 2, 2])).backward()).toThrow(/operator Det has no gradient/);
   });
 
+  it("tells torch's weights of one element from numbers of the formula", async () => {
+    const model = decodeModel(await exportOnnx(new Formula((x) => x), null, { inputs: [[2, 1]] }));
+    const { encodeModel } = await import('../../ir/onnx/encode.ts');
+    const trainable: boolean[] = [];
+    for (const name of ['onnx::PRelu_29', 'onnx::MatMul_30', 'onnx::RNN_25', 'onnx::Mul_7', 'slope']) {
+      const { graph } = structuredClone(model);
+      const [scale] = graph.initializer;
+      for (const node of graph.node) node.input = node.input.map((n) => (n === scale.name ? name : n));
+      scale.name = name;
+      trainable.push((await inspectOnnx(encodeModel({ ...model, graph }))).parameters[0].trainable);
+    }
+    expect(trainable).toEqual([true, true, true, false, true]);
+  });
+
   it('tells why a file cannot be loaded, without failing', async () => {
     const model = decodeModel(await exportOnnx(new nn.ReLU(), null, { inputs: [[2]] }));
     const { encodeModel } = await import('../../ir/onnx/encode.ts');

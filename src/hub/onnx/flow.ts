@@ -95,9 +95,12 @@ const shapeOperands: Readonly<Record<string, readonly number[]>> = {
   If: [0],
 };
 
-/** Names that exporters give to numbers that occur in the source text of a model. */
+/**
+ * Names that exporters give to numbers that occur in the source text of a model. (torch names weights too that it arranged
+ * anew, by the operator that reads them.)
+ */
 const generatedName =
-  /^(_?val_\d+|onnx::|const|_?scalar|_?tensor_|clone|_to_copy|new_|full|arange|lift_fresh|\/.*constant)|^\d+$|constant_\d+_output_0$|_(scale|zero_point)$/i;
+  /^(_?val_\d+|onnx::(?!(Conv|ConvTranspose|Gemm|MatMul|PRelu|RNN)_)|const|_?scalar|_?tensor_|clone|_to_copy|new_|full|arange|lift_fresh|\/.*constant)|^\d+$|constant_\d+_output_0$|_(scale|zero_point)$/i;
 
 interface Stop {
   readonly step: Step;
