@@ -158,6 +158,17 @@ one = [r[0] for r in refs]
 streams = [list(s) for s in zip(*refs)]
 short = (["a b c", "d e f"], ["a b d", "d e g"])
 
+spaced = ["\ufeffthe cat sat on the mat", "a b\u0085c\u001cd e f", "the\ufeffdog ran\u3000fast today\u001f", "plain words stay as they are"]
+spaced_refs = ["the cat sat on the mat", "a b c d e g", "the dog ran fast today", "plain words stay as they\ufeffare"]
+halves_target = [0] * 8 + [1] * 8 + [2] * 4
+halves_predicted = [0] + [1] * 7 + [1] * 5 + [2] * 3 + [2] * 2 + [0] * 2
+halves_names = ["cat", "\U0001f600\U0001f600 with a long name", "dog"]
+# Two objects in one place, the first of them not counted; a second detection of the place.
+ties = [(
+    {"boxes": [[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]], "scores": [0.9, 0.8, 0.7], "labels": [0, 0, 0]},
+    {"boxes": [[0, 0, 10, 10], [0, 0, 10, 10], [20, 20, 30, 30]], "labels": [0, 0, 0], "ignore": [True, False, False]},
+)]
+
 expected = {
     "versions": {"scikit-learn": sklearn.__version__, "sacrebleu": sacrebleu.__version__, "jiwer": jiwer.__version__ if hasattr(jiwer, "__version__") else "4.0.0", "pycocotools": getattr(pycocotools, "__version__", "2.0.11"), "numpy": np.__version__},
     "seed": SEED,
@@ -198,6 +209,18 @@ expected = {
     },
     "wer": {"all": jiwer.wer(one, hyps), "cer": jiwer.cer(one, hyps)},
     "detection": detection(),
+    # White space of Python and of JavaScript differ: byte order marks and the separators 1C to 1F and 85.
+    "space": {
+        "hyps": spaced, "refs": spaced_refs, "bleu": sacrebleu.corpus_bleu(spaced, [spaced_refs]).score,
+        "bleuNone": sacrebleu.corpus_bleu(spaced, [spaced_refs], tokenize="none").score,
+        "wer": jiwer.wer([" ".join(t.split()) for t in spaced_refs], [" ".join(t.split()) for t in spaced]),
+        "cer": jiwer.cer(spaced_refs, spaced),
+    },
+    "halves": {
+        "target": halves_target, "predicted": halves_predicted, "names": halves_names,
+        **{str(d): M.classification_report(halves_target, halves_predicted, target_names=halves_names, digits=d, zero_division=0) for d in (0, 1, 2, 3)},
+    },
+    "vocTies": {"detections": [d for d, _ in ties], "objects": [g for _, g in ties], "voc": voc_ap(ties, range(1), 0.5, 0), "voc07": voc_ap(ties, range(1), 0.5, 11)},
 }
 path = pathlib.Path(__file__).parent / "metrics.json"
 path.write_text(json.dumps(expected, ensure_ascii=False) + "\n")

@@ -72,6 +72,7 @@ export function topKAccuracy({
       const scores = numbersOf(output);
       const actual = numbersOf(target);
       refuseNaN(scores, name, 'output');
+      let [hits, seen] = [0, 0];
       for (let o = 0, at = 0; o < outer; o++) {
         for (let i = 0; i < inner; i++, at++) {
           if (actual[at] === ignoreIndex) continue;
@@ -83,10 +84,12 @@ export function topKAccuracy({
             const other = scores[first + c * inner];
             if (other > score || (other === score && c < wanted)) rank++;
           }
-          total++;
-          if (rank < k) correct++;
+          seen++;
+          if (rank < k) hits++;
         }
       }
+      correct += hits;
+      total += seen;
     },
     compute: () => correct / total,
   };

@@ -2,7 +2,7 @@
 import { ArgumentError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { ClassCounts, type ClassOptions, type ClassScores, classScores, occurring } from './classes.ts';
-import type { Metric, MetricResult } from './metric.ts';
+import { checkChoice, type Metric, type MetricResult } from './metric.ts';
 
 /**
  * `macro`: mean over classes; `weighted`: mean weighted by the number of samples of a class; `micro`: from counts summed
@@ -22,14 +22,14 @@ export interface AverageOptions extends ClassOptions {
 /**
  * One of the per-class scores, averaged, with scikit-learn's definitions: a class without samples or predictions scores
  * 0 where its denominator is 0, and averages run over the classes that occur among targets or predictions.
- * `update` takes class scores and class indices, see `ClassOptions`.
+ * `update` takes class scores and class indices, see `ClassOptions`. Of several labels (scores and targets [N, L])
+ * `binary` is scikit-learn's `micro`.
  */
 export function averagedScore(
   key: 'precision' | 'recall' | 'f1',
   { average = 'macro', labels, name = key, ...options }: AverageOptions,
 ): Metric<NDArray, NDArray, MetricResult> {
-  if (!['macro', 'weighted', 'micro', 'binary', 'none'].includes(average))
-    throw new ArgumentError(`metric ${name}: average '${average}', expected macro, weighted, micro, binary or none`);
+  checkChoice(name, 'average', average, ['macro', 'weighted', 'micro', 'binary', 'none']);
   const counts = new ClassCounts(name, labels);
   return {
     name,

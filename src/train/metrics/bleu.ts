@@ -1,6 +1,7 @@
 /** @file The metric `bleu` of machine translation, as sacreBLEU defines it. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
-import { type Metric, numbersState } from './metric.ts';
+import { checkChoice, type Metric, numbersState } from './metric.ts';
+import { splitWords, trimEnd } from './words.ts';
 
 export interface BleuOptions {
   /** `13a`: the tokeniser of WMT (mteval-v13a); `none`: the texts are already tokenised by spaces. Default `13a`. */
@@ -10,9 +11,6 @@ export interface BleuOptions {
 }
 
 const order = 4;
-/** White space of Python's str.split, which has the four separators 1C to 1F besides JavaScript's. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: the separators are meant
-const space = /[\s\x1c-\x1f\x85]+/u;
 
 /**
  * Corpus BLEU in percent: geometric mean of 1- to 4-gram precisions, times the brevity penalty (Papineni et al. 2002),
@@ -25,25 +23,29 @@ export function bleu({
   lowercase = false,
   name = 'bleu',
 }: BleuOptions = {}): Metric<readonly string[], readonly (string | readonly string[])[], number> {
+  checkChoice(name, 'tokenize', tokenize, ['13a', 'none']);
   const matches = new Float64Array(order);
   const totals = new Float64Array(order);
+  let sentences = 0;
   let hypothesisLength = 0;
   let referenceLength = 0;
   const tokens = (text: string) => {
-    const line = lowercase ? text.trimEnd().toLowerCase() : text.trimEnd();
-    return (tokenize === '13a' ? tokenize13a(line) : line).split(space).filter((token) => token !== '');
+    const line = trimEnd(lowercase ? text.toLowerCase() : text);
+    return splitWords(tokenize === '13a' ? tokenize13a(line) : line);
   };
   return {
     name,
     reset() {
       matches.fill(0);
       totals.fill(0);
+      sentences = 0;
       hypothesisLength = 0;
       referenceLength = 0;
     },
     ...numbersState(
-      () => [hypothesisLength, referenceLength, ...matches, ...totals],
-      ([hypotheses, references, ...counts]) => {
+      () => [sentences, hypothesisLength, referenceLength, ...matches, ...totals],
+      ([lines, hypotheses, references, ...counts]) => {
+        sentences = lines;
         hypothesisLength = hypotheses;
         referenceLength = references;
         matches.set(counts.slice(0, order));
@@ -53,10 +55,12 @@ export function bleu({
     update(hypotheses, references) {
       if (hypotheses.length !== references.length)
         throw new ShapeError(`metric ${name}: ${hypotheses.length} hypotheses, but ${references.length} references`);
+      const lists = references.map((reference) => (typeof reference === 'string' ? [reference] : reference));
+      const bare = lists.findIndex((list) => list.length === 0);
+      if (bare >= 0) throw new ArgumentError(`metric ${name}: sentence ${bare} has no reference`);
       for (const [i, hypothesis] of hypotheses.entries()) {
-        const reference = references[i];
-        const alternatives = (typeof reference === 'string' ? [reference] : reference).map(tokens);
-        if (alternatives.length === 0) throw new ArgumentError(`metric ${name}: sentence ${i} has no reference`);
+        sentences++;
+        const alternatives = lists[i].map(tokens);
         const words = tokens(hypothesis);
         hypothesisLength += words.length;
         referenceLength += alternatives
@@ -78,7 +82,7 @@ export function bleu({
       }
     },
     compute() {
-      if (referenceLength === 0 && hypothesisLength === 0) return Number.NaN;
+      if (sentences === 0) return Number.NaN;
       if (matches.every((m) => m === 0) || totals.includes(0)) return 0;
       let smoothing = 1;
       let logs = 0;

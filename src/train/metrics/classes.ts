@@ -12,7 +12,10 @@ export interface ClassOptions {
    * [N, C, d1, ...]); -1 for outputs such as [batch, sequence, vocabulary]. Default 1.
    */
   readonly classAxis?: number;
-  /** Where the output is one score per target (a binary task): class 1 above this. Default 0, right for logits; 0.5 for probabilities. */
+  /**
+   * Where the output is one score per target (a binary task; or several labels, of which each counts as a sample): class
+   * 1 above this. Default 0, right for logits; 0.5 for probabilities.
+   */
   readonly threshold?: number;
   /** Targets of this class are left out (padding, unlabelled pixels). */
   readonly ignoreIndex?: number;
@@ -34,7 +37,7 @@ export function classLayout(metric: string, output: NDArray, target: NDArray, cl
   if (output.shape.length === target.shape.length + 1) {
     const axis = normalizeAxis(classAxis, output.shape.length);
     const rest = output.shape.toSpliced(axis, 1);
-    if (sameShape(rest, target.shape))
+    if (sameShape(rest, target.shape) && output.shape[axis] > 0)
       return {
         outer: sizeOf(output.shape.slice(0, axis)),
         classes: output.shape[axis],
@@ -66,6 +69,9 @@ export function visitClasses(
   refuseNaN(scores, metric, 'output');
   const binary = classes === 1 && isFloat(output.dtype);
   const known = classes > 1 ? classes : binary ? 2 : 0;
+  // All targets before the first visit: a batch that is refused leaves no counts behind.
+  for (let at = 0; at < actual.length; at++)
+    if (actual[at] !== ignoreIndex) checkClass(metric, 'target', actual[at], at, known);
   for (let o = 0, at = 0; o < outer; o++) {
     for (let i = 0; i < inner; i++, at++) {
       if (actual[at] === ignoreIndex) continue;
@@ -79,7 +85,7 @@ export function visitClasses(
             best = from;
             predicted = c;
           }
-      visit(predicted, checkClass(metric, 'target', actual[at], at, known));
+      visit(predicted, actual[at]);
     }
   }
   return known;
@@ -119,7 +125,8 @@ export class ClassCounts {
   }
 
   reset(): void {
-    this.#counts.fill(0);
+    this.#size = this.#labels?.length ?? 0;
+    this.#counts = new Float64Array(this.#size ** 2);
   }
 
   stateDict(): Json {

@@ -68,6 +68,32 @@ describe.each(['plain', 'gaps'])('against scikit-learn: %s', (name) => {
   });
 });
 
+it('classification report rounds halves to even and counts characters, as Python does', () => {
+  const { target, predicted, names, ...reports } = golden.halves;
+  const metric = confusionMatrix({ labels: names });
+  metric.update(fromNested(predicted, 'int64'), fromNested(target, 'int64'));
+  for (const [digits, want] of Object.entries(reports))
+    expect(classificationReport(metric.compute(), { digits: Number(digits) })).toBe(want);
+  expect(() => classificationReport(metric.compute(), { digits: 101 })).toThrow(ArgumentError);
+});
+
+it('several labels count as samples of their own', () => {
+  // scikit-learn: f1_score(average='micro') 2 * 2 / (2 * 2 + 1 + 1), and 1 - hamming_loss.
+  const scores = fromNested([
+    [1, -1, 2],
+    [-3, 4, -1],
+  ]);
+  const target = fromNested(
+    [
+      [1, 0, 0],
+      [0, 1, 1],
+    ],
+    'uint8',
+  );
+  expect(run(f1({ average: 'binary' }), scores, target)).toBeCloseTo(2 / 3, 12);
+  expect(run(accuracy(), scores, target)).toBeCloseTo(4 / 6, 12);
+});
+
 it('topKAccuracy against scikit-learn', () => {
   for (const [k, want] of Object.entries(golden.topK)) {
     const metric = topKAccuracy({ k: Number(k) });
@@ -146,6 +172,22 @@ describe('edges', () => {
     expect(confusionMatrix().compute()).toEqual({ labels: [], counts: [] });
   });
 
+  it('forgets the number of classes on reset, and keeps nothing of a refused batch', () => {
+    const metric = f1({ average: 'binary' });
+    metric.update(fromNested([[1, 2, 3]]), fromNested([2]));
+    metric.reset();
+    metric.update(fromNested([[1, 2]]), fromNested([1]));
+    expect(metric.compute()).toBe(1);
+    const two = fromNested([
+      [2, 1],
+      [1, 2],
+    ]);
+    for (const each of [accuracy(), topKAccuracy({ k: 1 }), f1()]) {
+      expect(() => each.update(two, fromNested([0, 7])), each.name).toThrow(ArgumentError);
+      expect(each.compute(), each.name).toBeNaN();
+    }
+  });
+
   it.each<[string, () => void, new (m: string) => Error, string | RegExp]>([
     [
       'NaN',
@@ -158,6 +200,13 @@ describe('edges', () => {
       () => f1().update(fromNested([[1, 2]]), fromNested([0, 1])),
       ShapeError,
       'metric f1: output [1, 2] does not fit target [2]',
+    ],
+    [
+      'no classes',
+      () =>
+        accuracy().update({ ...fromNested([0], 'float32'), data: new Float32Array(0), shape: [1, 0] }, fromNested([0])),
+      ShapeError,
+      'output [1, 0] does not fit target [1]',
     ],
     [
       'class too large',

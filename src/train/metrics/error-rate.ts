@@ -1,10 +1,13 @@
 /** @file Metrics of speech and text recognition: word and character error rate. */
 import { ShapeError } from '../../ir/errors.ts';
 import { type Metric, numbersState } from './metric.ts';
+import { splitWords, trim } from './words.ts';
 
 /**
  * Word error rate: the least number of inserted, deleted and replaced words, over the number of words in the
- * references. Words are separated by white space; case and punctuation count. NaN while the references hold no word.
+ * references. Words are separated by any white space (jiwer separates at spaces only); case and punctuation count.
+ * While the references hold no word the rate is Infinity where the predictions hold some, else NaN, as in torchmetrics
+ * (jiwer gives the number of insertions).
  * `update(predictions, references)` takes lists of equal length.
  * @throws On update: ShapeError for lists of different length.
  */
@@ -13,7 +16,7 @@ export function wer({
 }: {
   readonly name?: string;
 } = {}): Metric<readonly string[], readonly string[], number> {
-  return errorRate(name, (text) => text.split(/\s+/u).filter((word) => word !== ''));
+  return errorRate(name, splitWords);
 }
 
 /**
@@ -25,7 +28,7 @@ export function cer({
 }: {
   readonly name?: string;
 } = {}): Metric<readonly string[], readonly string[], number> {
-  return errorRate(name, (text) => [...text.trim()]);
+  return errorRate(name, (text) => [...trim(text)]);
 }
 
 function errorRate(

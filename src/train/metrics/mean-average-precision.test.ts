@@ -11,6 +11,7 @@ const golden: {
   voc: number;
   voc07: number;
 } = JSON.parse(fs.readFileSync('test/golden/metrics.json', 'utf8')).detection;
+const vocTies: typeof golden = JSON.parse(fs.readFileSync('test/golden/metrics.json', 'utf8')).vocTies;
 
 function run(options: MeanAveragePrecisionOptions) {
   const metric = meanAveragePrecision(options);
@@ -32,6 +33,11 @@ describe('meanAveragePrecision', () => {
   it('agrees with the rules of Pascal VOC', () => {
     expect(run({ rules: 'voc' }).mAP).toBeCloseTo(golden.voc, 10);
     expect(run({ rules: 'voc07' }).mAP).toBeCloseTo(golden.voc07, 10);
+    for (const rules of ['voc', 'voc07'] as const) {
+      const metric = meanAveragePrecision({ rules });
+      metric.update(vocTies.detections, vocTies.objects);
+      expect(metric.compute().mAP, rules).toBeCloseTo(vocTies[rules], 10);
+    }
   });
 
   it('scores exact detections 1, and counts a second detection of an object as false', () => {
@@ -75,6 +81,17 @@ describe('meanAveragePrecision', () => {
     expect(() =>
       metric.update([{ boxes: [[0, 0, 1, 1]], scores: [Number.NaN], labels: [0] }], [{ boxes: [], labels: [] }]),
     ).toThrow(NumericError);
+    const nothing: Detections = { boxes: [], scores: [], labels: [] };
+    expect(() => metric.update([nothing], [{ boxes: [[0, 0, Number.NaN, 1]], labels: [0] }])).toThrow(
+      'metric mAP: object 0 of image 0 has a NaN in its box',
+    );
+    const good: Objects = { boxes: [[0, 0, 1, 1]], labels: [0] };
+    expect(() => metric.update([nothing, nothing], [good, { ...good, ignore: [] }])).toThrow(
+      'metric mAP: target 1 of the batch has 1 boxes, 1 labels, 0 flags of ignored ones',
+    );
+    expect(metric.compute(), 'a refused batch leaves nothing behind').toEqual({ mAP: Number.NaN });
+    // @ts-expect-error Rules that there are not.
+    expect(() => meanAveragePrecision({ rules: 'lvis' })).toThrow("rules 'lvis', expected coco, voc, voc07");
     expect(() => meanAveragePrecision({ iou: 0 })).toThrow(ArgumentError);
     expect(() => meanAveragePrecision({ iou: [] })).toThrow(ArgumentError);
   });

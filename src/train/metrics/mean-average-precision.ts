@@ -1,6 +1,6 @@
 /** @file The metric `meanAveragePrecision` of object detection, by the rules of COCO or of Pascal VOC. */
 import { ArgumentError, NumericError, ShapeError } from '../../ir/errors.ts';
-import { checkInteger, type Metric, packNumbers, unpackNumbers } from './metric.ts';
+import { checkChoice, checkInteger, type Metric, packNumbers, unpackNumbers } from './metric.ts';
 
 /** Corners in any one unit, `x1 < x2` and `y1 < y2`; the width is x2 - x1, without the extra pixel of old VOC tools. A box of no or negative size overlaps nothing. */
 export type Box = readonly [x1: number, y1: number, x2: number, y2: number];
@@ -74,7 +74,7 @@ interface Judged {
 /**
  * Mean average precision over classes that have objects. `update` takes one entry per image. `compute` gives `mAP`, the
  * mean over the overlaps asked for, with `mAP@0.5` and `mAP@0.75` where these are among several; NaN without objects.
- * @throws On update: ShapeError for lists of different length, NumericError for scores that are NaN.
+ * @throws On update: ShapeError for lists of different length, NumericError for scores or boxes that are NaN.
  */
 export function meanAveragePrecision({
   rules = 'coco',
@@ -88,6 +88,7 @@ export function meanAveragePrecision({
   readonly Objects[],
   Readonly<Record<string, number>>
 > {
+  checkChoice(name, 'rules', rules, ['coco', 'voc', 'voc07']);
   checkInteger(name, 'maxDetections', maxDetections, 1);
   const overlaps = typeof iou === 'number' ? [iou] : [...iou];
   if (overlaps.length === 0 || overlaps.some((t) => !(t > 0 && t <= 1)))
@@ -108,12 +109,12 @@ export function meanAveragePrecision({
         throw new ShapeError(
           `metric ${name}: detections of ${outputs.length} images, but targets of ${targets.length}`,
         );
-      for (const [i, output] of outputs.entries())
-        for (const [label, image] of splitClasses(name, i, output, targets[i])) {
-          const images = classes.get(label);
-          if (images) images.push(image);
-          else classes.set(label, [image]);
-        }
+      const split = outputs.map((output, i) => splitClasses(name, i, output, targets[i]));
+      for (const [label, image] of split.flatMap((each) => [...each])) {
+        const images = classes.get(label);
+        if (images) images.push(image);
+        else classes.set(label, [image]);
+      }
     },
     compute() {
       /** Average precision by class and overlap, for classes with objects. */
@@ -122,7 +123,7 @@ export function meanAveragePrecision({
         const images = classes.get(label) ?? [];
         const objects = images.reduce((sum, image) => sum + image.objects.filter((o) => !o.ignore).length, 0);
         if (objects === 0) continue;
-        const sorted = images.map((image) => sortImage(image, maxDetections));
+        const sorted = images.map((image) => sortImage(image, maxDetections, rules === 'coco'));
         table.set(
           label,
           overlaps.map((overlap) => {
@@ -154,9 +155,11 @@ function splitClasses(name: string, index: number, output: Detections, target: O
     throw new ShapeError(
       `metric ${name}: image ${index} of the batch has ${boxes.length} boxes, ${scores.length} scores, ${output.labels.length} labels`,
     );
-  if (target.boxes.length !== target.labels.length)
+  const ignored = target.ignore?.length ?? target.boxes.length;
+  if (target.boxes.length !== target.labels.length || target.boxes.length !== ignored)
     throw new ShapeError(
-      `metric ${name}: target ${index} of the batch has ${target.boxes.length} boxes, ${target.labels.length} labels`,
+      `metric ${name}: target ${index} of the batch has ${target.boxes.length} boxes, ${target.labels.length} labels` +
+        (target.ignore ? `, ${ignored} flags of ignored ones` : ''),
     );
   const out = new Map<number, { boxes: Box[]; scores: number[]; objects: { box: Box; ignore: boolean }[] }>();
   const imageOf = (label: number) => {
@@ -171,18 +174,21 @@ function splitClasses(name: string, index: number, output: Detections, target: O
     image.boxes.push(box);
     image.scores.push(scores[i]);
   }
-  for (const [i, box] of target.boxes.entries())
+  for (const [i, box] of target.boxes.entries()) {
+    if (box.some(Number.isNaN))
+      throw new NumericError(`metric ${name}: object ${i} of image ${index} has a NaN in its box`);
     imageOf(target.labels[i]).objects.push({ box, ignore: target.ignore?.[i] ?? false });
+  }
   return out;
 }
 
-/** The best detections in falling order, and the objects with ignored ones last. */
-function sortImage(image: Image, maxDetections: number): Image {
+/** The best detections in falling order, and the objects: for COCO with ignored ones last, for VOC as they came. */
+function sortImage(image: Image, maxDetections: number, coco: boolean): Image {
   const order = [...image.scores.keys()].sort((a, b) => image.scores[b] - image.scores[a]).slice(0, maxDetections);
   return {
     boxes: order.map((i) => image.boxes[i]),
     scores: order.map((i) => image.scores[i]),
-    objects: [...image.objects].sort((a, b) => Number(a.ignore) - Number(b.ignore)),
+    objects: coco ? image.objects.toSorted((a, b) => Number(a.ignore) - Number(b.ignore)) : image.objects,
   };
 }
 

@@ -5,7 +5,7 @@ import { ClassCounts, type ClassOptions, classScores } from './classes.ts';
 import type { Metric, MetricResult } from './metric.ts';
 
 export interface MeanIoUOptions extends ClassOptions {
-  /** Also give the value of every class, as `<name>/<label>`. Default false. */
+  /** Also give the value of every class, as `<name>/<label>`: 0 for one that does not occur, which the mean leaves out. Default false. */
   readonly perClass?: boolean;
   readonly labels?: readonly string[];
   readonly name?: string;
@@ -13,7 +13,8 @@ export interface MeanIoUOptions extends ClassOptions {
 
 /**
  * Intersection over union (Jaccard index, TP / (TP + FP + FN)) of every class over all pixels seen, averaged over the
- * classes that occur among targets or predictions. Takes class scores [N, C, H, W] and targets [N, H, W].
+ * classes that occur among targets or predictions: a class whose targets `ignoreIndex` leaves out has IoU 0 where it is
+ * predicted elsewhere (scikit-learn's `jaccard_score` of the pixels left; torchmetrics leaves it out of the mean). Takes class scores [N, C, H, W] and targets [N, H, W].
  * @throws On update: ShapeError, ArgumentError (targets that are no classes), NumericError (NaN).
  */
 export function meanIoU({

@@ -1,12 +1,12 @@
 /** @file The metric `mean` (of losses or anything else). */
-import { NumericError } from '../../ir/errors.ts';
+import { ArgumentError, NumericError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { type Metric, numbersOf, numbersState } from './metric.ts';
 
 /**
  * Weighted mean of numbers: `update(loss, batchSize)` with the mean loss of each batch gives the mean over all samples,
  * also when the last batch is smaller. An array counts as the mean of its elements.
- * @throws On update: NumericError for NaN or infinite values or weights.
+ * @throws On update: NumericError for NaN or infinite values or weights, ArgumentError for an array without elements.
  */
 export function mean({ name = 'loss' }: { readonly name?: string } = {}): Metric<
   number | NDArray,
@@ -34,6 +34,7 @@ export function mean({ name = 'loss' }: { readonly name?: string } = {}): Metric
       if (typeof value === 'number') number = value;
       else {
         const values = numbersOf(value);
+        if (values.length === 0) throw new ArgumentError(`metric ${name}: the mean of an array without elements`);
         for (const v of values) number += v / values.length;
       }
       if (!Number.isFinite(number) || !Number.isFinite(weight))

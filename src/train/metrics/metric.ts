@@ -23,9 +23,12 @@ export interface Metric<Output = NDArray, Target = NDArray, Result = MetricResul
   loadStateDict?(state: Json): void;
 }
 
-/** `stateDict` and `loadStateDict` of a metric that is a few numbers. */
+/** `stateDict` and `loadStateDict` of a metric that is a few numbers; infinities and NaN, which JSON lacks, as text. */
 export function numbersState(get: () => number[], set: (numbers: number[]) => void) {
-  return { stateDict: (): Json => get(), loadStateDict: (state: Json): void => set(state as number[]) };
+  return {
+    stateDict: (): Json => get().map((v) => (Number.isFinite(v) ? v : String(v))),
+    loadStateDict: (state: Json): void => set((state as (number | string)[]).map(Number)),
+  };
 }
 
 /** Numbers as text of JSON, to the last bit: JSON itself has no infinities. */
@@ -77,6 +80,12 @@ export function checkInteger(
     throw new ArgumentError(
       `metric ${metric}: ${name} is ${value}, expected an integer ${max < 2 ** 53 - 1 ? `from ${min} to ${max}` : `of at least ${min}`}`,
     );
+}
+
+/** @throws ArgumentError unless the value is one of the choices. */
+export function checkChoice(metric: string, name: string, value: string, choices: readonly string[]): void {
+  if (!choices.includes(value))
+    throw new ArgumentError(`metric ${metric}: ${name} '${value}', expected ${choices.join(', ')}`);
 }
 
 /** A list of numbers that grows without boxing them; for metrics that need all scores at the end. */

@@ -44,6 +44,7 @@ describe('rocAuc and averagePrecision against scikit-learn', () => {
     ];
     expect(run(rocAuc({ fromLogits: false }), probabilities, [0, 1, 0])).toBe(1);
     expect(rocAuc().compute()).toBeNaN();
+    expect(run(averagePrecision(), [], [])).toBeNaN();
   });
 
   it('refuses wrong input', () => {
@@ -62,7 +63,14 @@ describe('rocAuc and averagePrecision against scikit-learn', () => {
       ),
     ).toThrow(ShapeError);
     expect(() => metric.update(fromNested([1]), fromNested([2]))).toThrow(ArgumentError);
+    const square = fromNested([
+      [0, 1],
+      [0, 1],
+    ]);
+    expect(() => metric.update(fromNested([1, 2, 3, 4]), square)).toThrow(ShapeError);
     expect(metric.compute()).toBeNaN();
+    // @ts-expect-error An average that there is not.
+    expect(() => rocAuc({ average: 'weighted' })).toThrow("average 'weighted', expected macro, none");
     metric.update(fromNested([[1, 2, 3]]), fromNested([2]));
     expect(() => metric.update(fromNested([1]), fromNested([1]))).toThrow(
       'metric roc_auc: 1 classes now, but 3 columns of scores before',
@@ -102,6 +110,13 @@ describe('regression against scikit-learn', () => {
     );
     expect(() => rmse().update(fromNested([Number.NaN]), fromNested([1]))).toThrow(NumericError);
     expect(rmse().compute()).toBeNaN();
+    const metric = r2();
+    expect(() => metric.update(fromNested([[1, 2, 3]]), fromNested([1, 2, 3]))).toThrow(ShapeError);
+    metric.update(fromNested([1, 2, 4]), fromNested([1, 2, 3]));
+    expect(metric.compute()).toBe(0.5);
+    expect(() => metric.update(fromNested([[1, 2]]), fromNested([[1, 2]]))).toThrow(
+      'metric r2: 2 columns now, but 1 before',
+    );
   });
 });
 
@@ -132,6 +147,12 @@ it('perplexity is exp of the cross entropy, without padding', () => {
   metric.update(fromNested([[[3, 3, 3, 3]]]), fromNested([[2]]));
   expect(metric.compute()).toBeCloseTo(4, 12);
   expect(() => metric.update(fromNested([1]), fromNested([1]))).toThrow(ArgumentError);
+  const refused = fromNested([
+    [5, 5],
+    [5, 5],
+  ]);
+  expect(() => metric.update(refused, fromNested([0, 2]))).toThrow(ArgumentError);
+  expect(metric.compute()).toBeCloseTo(4, 12);
 });
 
 it('mean weighs batches and refuses NaN', () => {
@@ -142,6 +163,7 @@ it('mean weighs batches and refuses NaN', () => {
   metric.update(9, 0);
   expect(metric.compute()).toBe(1.5);
   expect(() => metric.update(Number.NaN)).toThrow('metric loss: value NaN with weight 1');
+  expect(() => metric.update(fromNested([], 'float32'))).toThrow(ArgumentError);
   metric.reset();
   metric.update(7);
   expect(metric.compute()).toBe(7);

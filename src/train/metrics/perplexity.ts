@@ -56,6 +56,7 @@ function tokenMetric(
       const logits = numbersOf(output);
       const ids = numbersOf(target);
       refuseNaN(logits, name, 'output');
+      let [batchSum, batchCount] = [0, 0];
       for (let o = 0, at = 0; o < outer; o++) {
         for (let i = 0; i < inner; i++, at++) {
           if (ids[at] === ignoreIndex) continue;
@@ -65,10 +66,12 @@ function tokenMetric(
           for (let c = 0; c < classes; c++) max = Math.max(max, logits[first + c * inner]);
           let total = 0;
           for (let c = 0; c < classes; c++) total += Math.exp(logits[first + c * inner] - max);
-          sum += Math.log(total) + max - wanted;
-          count++;
+          batchSum += Math.log(total) + max - wanted;
+          batchCount++;
         }
       }
+      sum += batchSum;
+      count += batchCount;
     },
     compute: () => result(sum / count),
   };

@@ -1,9 +1,9 @@
 /** @file Metrics of ranked scores: `rocAuc` and `averagePrecision`, binary or one class against the rest. */
 import { ArgumentError, ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
-import { formatShape, sizeOf } from '../../ir/shape.ts';
+import { formatShape } from '../../ir/shape.ts';
 import { checkClass } from './classes.ts';
-import { type Metric, type MetricResult, NumberList, numbersOf, refuseNaN } from './metric.ts';
+import { checkChoice, type Metric, type MetricResult, NumberList, numbersOf, refuseNaN } from './metric.ts';
 
 export interface RankingOptions {
   /**
@@ -67,6 +67,7 @@ function rankingMetric(
   { fromLogits = true, average = 'macro', name = defaultName }: RankingOptions,
   score: (groups: readonly Group[], positives: number, negatives: number) => number,
 ): Metric<NDArray, NDArray, MetricResult> {
+  checkChoice(name, 'average', average, ['macro', 'none']);
   const scores = new NumberList();
   const targets = new NumberList();
   let columns = 0;
@@ -110,7 +111,8 @@ function rankingMetric(
     },
     update(output, target) {
       const [rows, classes = 1, ...more] = output.shape;
-      if (rows === undefined || more.length > 0 || classes === 0 || sizeOf(target.shape) !== rows)
+      const [labelled, width = 1, ...axes] = target.shape;
+      if (rows === undefined || more.length > 0 || classes === 0 || labelled !== rows || width !== 1 || axes.length > 0)
         throw new ShapeError(
           `metric ${name}: output ${formatShape(output.shape)} and target ${formatShape(target.shape)}, expected scores [N], [N, 1] or [N, C] and N class indices`,
         );
@@ -132,7 +134,7 @@ function rankingMetric(
       }
     },
     compute() {
-      if (columns === 0) return Number.NaN;
+      if (targets.length === 0) return Number.NaN;
       if (columns === 1) return scoreOf(1, 0);
       const each = Array.from({ length: columns }, (_, c) => scoreOf(c, c));
       if (average === 'none') return Object.fromEntries(each.map((v, c) => [String(c), v]));

@@ -1,4 +1,5 @@
 /** @file Metrics of regression: `rmse`, `mae`, `r2`. */
+import { ShapeError } from '../../ir/errors.ts';
 import type { NDArray } from '../../ir/ndarray.ts';
 import { type Metric, numbersOf, numbersState, refuseNaN, sameShapes } from './metric.ts';
 
@@ -73,22 +74,32 @@ export function r2({ name = 'r2' }: { readonly name?: string } = {}): Metric<NDA
     reset() {
       columns = [];
     },
-    stateDict: () => columns.map((column) => ({ ...column })),
-    loadStateDict(state) {
-      columns = (state as typeof columns).map((column) => ({ ...column }));
-    },
+    ...numbersState(
+      () => columns.flatMap(({ count, mean, total, residual }) => [count, mean, total, residual]),
+      (saved) => {
+        columns = Array.from({ length: saved.length / 4 }, (_, c) => {
+          const [count, mean, total, residual] = saved.slice(c * 4);
+          return { count, mean, total, residual };
+        });
+      },
+    ),
     update(output, target) {
       const width = output.shape.length > 1 ? output.shape[output.shape.length - 1] : 1;
-      if (columns.length === 0)
-        columns = Array.from({ length: width }, () => ({ count: 0, mean: 0, total: 0, residual: 0 }));
+      if (columns.length > 0 && columns.length !== width)
+        throw new ShapeError(`metric ${name}: ${width} columns now, but ${columns.length} before`);
+      const added =
+        columns.length > 0
+          ? columns
+          : Array.from({ length: width }, () => ({ count: 0, mean: 0, total: 0, residual: 0 }));
       visitPairs(name, output, target, (y, t, i) => {
-        const column = columns[i % width];
+        const column = added[i % width];
         // Welford's update: the sum of squares around a running mean, without cancellation.
         const delta = t - column.mean;
         column.mean += delta / ++column.count;
         column.total += delta * (t - column.mean);
         column.residual += (y - t) ** 2;
       });
+      columns = added;
     },
     compute() {
       if (columns.length === 0 || columns[0].count < 2) return Number.NaN;

@@ -107,4 +107,13 @@ describe('state of metrics', () => {
     expect(resumed).toEqual(whole);
     expect(resumed).not.toEqual(before);
   });
+
+  it('keeps infinities, which JSON lacks', () => {
+    for (const make of [metrics.perplexity, metrics.bitsPerCharacter]) {
+      const [metric, resumed] = [make(), make()];
+      metric.update(scores([[0, Number.NEGATIVE_INFINITY]]), fromNested([1]));
+      resumed.loadStateDict?.(JSON.parse(JSON.stringify(metric.stateDict?.())));
+      expect(resumed.compute()).toBe(Number.POSITIVE_INFINITY);
+    }
+  });
 });

@@ -34,9 +34,23 @@ describe('bleu against sacreBLEU', () => {
   it('edges', () => {
     expect(bleu().compute()).toBeNaN();
     expect(run(bleu(), [''], ['a'])).toBe(0);
+    expect(run(bleu(), [''], [''])).toBe(0);
     expect(() => bleu().update(['a'], [])).toThrow(ShapeError);
     expect(() => bleu().update(['a'], [[]])).toThrow(ArgumentError);
+    const metric = bleu();
+    expect(() => metric.update(['a', 'b'], ['a', []])).toThrow('sentence 1 has no reference');
+    expect(metric.compute()).toBeNaN();
+    // @ts-expect-error A tokeniser that there is not.
+    expect(() => bleu({ tokenize: 'zh' })).toThrow("metric bleu: tokenize 'zh', expected 13a, none");
   });
+});
+
+it('white space is that of Python', () => {
+  const { hyps, refs, ...want } = golden.space;
+  expect(run(bleu(), hyps, refs)).toBeCloseTo(want.bleu, 9);
+  expect(run(bleu({ tokenize: 'none' }), hyps, refs)).toBeCloseTo(want.bleuNone, 9);
+  expect(run(wer(), hyps, refs)).toBeCloseTo(want.wer, 12);
+  expect(run(cer(), hyps, refs)).toBeCloseTo(want.cer, 12);
 });
 
 it('word and character error rates against jiwer', () => {
