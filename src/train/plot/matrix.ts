@@ -29,7 +29,8 @@ export function matrixSvg(cells: readonly (readonly Cell[])[], options: MatrixOp
   const room = (labels: readonly string[]) =>
     Math.min(150, Math.max(...labels.map((label) => textWidth(label, fontSize))) + 14);
   const side = room(rowLabels);
-  const cell = Math.max(n > 40 ? 9 : 18, Math.min(44, 480 / n));
+  // However many there are, the picture stays below the largest size.
+  const cell = Math.min(Math.max(n > 40 ? 9 : 18, Math.min(44, 480 / n)), 9600 / n);
   const left = side + (rowName === undefined ? 8 : 34);
   // Names across stand upright where they are wider than their column.
   const upright = room(columnLabels) - 14 > cell - 6;
@@ -52,7 +53,7 @@ export function matrixSvg(cells: readonly (readonly Cell[])[], options: MatrixOp
     nameTextStyle: { color: faintInk, fontSize: 12, fontFamily },
   });
   const axisLabel = { color: ink, fontSize, interval: 0, fontFamily };
-  const digits = Math.max(1, ...data.map((d) => d.text.length));
+  const digits = data.reduce((most, { text }) => Math.max(most, text.length), 1);
   const numberSize = Math.max(7, Math.min(13, (cell - 4) / (0.62 * digits)));
   return renderSvg(
     {

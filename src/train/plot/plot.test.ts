@@ -111,6 +111,15 @@ describe('confusionMatrix', () => {
     await draw(svg);
     expect(() => confusionMatrix({ labels: [], counts: [] })).toThrow(ArgumentError);
   });
+
+  it('draws a thousand and more classes within the largest size', () => {
+    const n = 1200;
+    const counts = Array.from({ length: n }, (_, a) => Array.from({ length: n }, (_, p) => (a === p ? 5 : 0)));
+    const svg = confusionMatrix({ labels: counts.map((_, i) => `class ${i}`), counts });
+    const [, width, height] = /width="(\d+)" height="(\d+)"/.exec(svg) ?? [];
+    expect(Number(width)).toBeGreaterThan(9600);
+    expect(Math.max(Number(width), Number(height))).toBeLessThanOrEqual(10_000);
+  });
 });
 
 it('bars writes names and values, and refuses lists of different length', async () => {
