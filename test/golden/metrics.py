@@ -168,6 +168,14 @@ ties = [(
     {"boxes": [[0, 0, 10, 10], [0, 0, 10, 9], [20, 20, 30, 30]], "scores": [0.9, 0.8, 0.7], "labels": [0, 0, 0]},
     {"boxes": [[0, 0, 10, 10], [0, 0, 10, 10], [20, 20, 30, 30]], "labels": [0, 0, 0], "ignore": [True, False, False]},
 )]
+def labels(columns):
+    t = rng.integers(0, 2, (20, columns))
+    s = rounded(rng.normal(size=t.shape) + t, 1)
+    return {
+        "scores": s.tolist(), "target": t.tolist(), "rocAuc": M.roc_auc_score(t, s), "rocAucEach": M.roc_auc_score(t, s, average=None).tolist(),
+        "averagePrecision": M.average_precision_score(t, s),
+    }
+
 
 expected = {
     "versions": {"scikit-learn": sklearn.__version__, "sacrebleu": sacrebleu.__version__, "jiwer": jiwer.__version__ if hasattr(jiwer, "__version__") else "4.0.0", "pycocotools": getattr(pycocotools, "__version__", "2.0.11"), "numpy": np.__version__},
@@ -220,6 +228,7 @@ expected = {
         "target": halves_target, "predicted": halves_predicted, "names": halves_names,
         **{str(d): M.classification_report(halves_target, halves_predicted, target_names=halves_names, digits=d, zero_division=0) for d in (0, 1, 2, 3)},
     },
+    "labels": [labels(2), labels(3)],
     "vocTies": {"detections": [d for d, _ in ties], "objects": [g for _, g in ties], "voc": voc_ap(ties, range(1), 0.5, 0), "voc07": voc_ap(ties, range(1), 0.5, 11)},
 }
 path = pathlib.Path(__file__).parent / "metrics.json"
