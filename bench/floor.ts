@@ -25,37 +25,34 @@ async function leaf(...shape: number[]): Promise<Tensor> {
 }
 
 const lstm = new nn.LSTM(inputs, hidden).eval();
-const [x, state, slopes] = [await leaf(steps, batch, inputs), await leaf(rows, hidden), await leaf(rows, gates)];
-const [w, r, d] = [await leaf(inputs, gates), await leaf(gates, hidden), await leaf(batch, gates)];
-const recurrent = await leaf(hidden, gates);
+const x = await leaf(steps, batch, inputs);
+// Inputs, states and ones side by side, as the gradient has them; a step's gates are columns.
+const joined = await leaf(steps, batch, inputs + hidden + 1);
+const [weights, back] = [await leaf(gates, inputs + hidden + 1), await leaf(hidden, gates)];
+const [first, slopes] = [await leaf(gates, batch), await leaf(gates, rows)];
 
 /** 100 products that wait for each other; each result is widened again by a copy, which the real step does, too. */
-const chain = compile((first: Tensor, weight: Tensor) => {
-  let h = first;
-  for (let s = 0; s < steps; s++) h = h.matmul(weight).tile([1, 4]);
+const chain = compile((d: Tensor, weight: Tensor) => {
+  let h = d;
+  for (let s = 0; s < steps; s++) h = weight.matmul(h).tile([4, 1]);
   return h;
 });
 const forward = compile((input: Tensor) => lstm.forward(input)[1][0]);
-const recompute = compile((input: Tensor, wx: Tensor, h: Tensor, wh: Tensor) =>
-  input.reshape([rows, inputs]).matmul(wx).add(h.matmul(wh)).narrow(0, 0, 1),
-);
-const weights = compile((g: Tensor, input: Tensor, h: Tensor) => ({
-  input: g.t().matmul(input.reshape([rows, inputs])),
-  hidden: g.t().matmul(h),
-}));
+const recompute = compile((w: Tensor, z: Tensor) => w.matmul(z.transpose(1, 2)).narrow(0, 0, 1));
+const gradients = compile((d: Tensor, z: Tensor) => d.matmul(z.reshape([rows, inputs + hidden + 1])));
 
 const flops = (m: number, k: number, n: number) => 2 * m * k * n;
 const parts = [
   ['forward: the LSTM operator', await median(() => forward(x)), flops(rows, inputs + hidden, gates)],
   [
     'gates again, which the operator does not hand out',
-    await median(() => recompute(x, w, state, recurrent)),
+    await median(() => recompute(weights, joined)),
     flops(rows, inputs + hidden, gates),
   ],
-  ['backward: 100 products one after the other', await median(() => chain(d, r)), flops(rows, gates, hidden)],
+  ['backward: 100 products one after the other', await median(() => chain(first, back)), flops(rows, gates, hidden)],
   [
     'gradients of the weights',
-    await median(() => weights(slopes, x, state)),
+    await median(() => gradients(slopes, joined)),
     flops(gates, rows, inputs) + flops(gates, rows, hidden),
   ],
 ] as const;

@@ -1,5 +1,5 @@
 /** @file The driver of all passes: rebuilds a graph node by node, merging equal nodes on the way. */
-import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
+import { constantKey, type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { copySite } from '../ir/site.ts';
 import { apply, withGrad } from '../ops/define.ts';
 
@@ -33,9 +33,17 @@ export function rewrite(
   });
 }
 
+/** Shapes and axes are made anew for every node: constants as small as they are compared by content. */
+const contentLimit = 64;
+
+function identityOf(v: Value | null): string | number {
+  if (!v?.constant || v.size > contentLimit) return v?.id ?? '';
+  return constantKey({ dtype: v.dtype, shape: v.shape, data: v.constant });
+}
+
 /** Common-subexpression elimination by value numbering. Nodes marked `recompute` stay apart: they were doubled on purpose. */
 function merged(node: Node, inputs: readonly (Value | null)[], numbering: Map<string, readonly Value[]>) {
-  const key = `${node.op.domain}.${node.op.type}|${inputs.map((v) => v?.id ?? '').join()}|${node.attrsKey}`;
+  const key = `${node.op.domain}.${node.op.type}|${inputs.map(identityOf).join(';')}|${node.attrsKey}`;
   let outputs = numbering.get(key);
   if (!outputs) {
     const same = inputs.every((v, i) => v === node.inputs[i]);

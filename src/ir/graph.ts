@@ -185,8 +185,13 @@ function attrsKey(attrs: Attrs): string {
 
 /** Content of a constant as a string: equal strings mean equal constants. */
 export function constantKey(c: { dtype: DType; shape: Shape; data: NumericArray }): string {
-  return `${c.dtype}[${c.shape}]${Array.prototype.join.call(c.data, ',')}`;
+  // Joined as it is, -0 would read as 0.
+  const signs = c.dtype.includes('float') && (c.data as Float32Array).includes(0);
+  const elements = signs ? Array.from(c.data, signed) : c.data;
+  return `${c.dtype}[${c.shape}]${Array.prototype.join.call(elements, ',')}`;
 }
+
+const signed = (x: number) => (Object.is(x, -0) ? '-0' : x);
 
 /** The number that a constant of one element stands for, or undefined for every other value. */
 export function scalarConstant(value: Value): number | undefined {

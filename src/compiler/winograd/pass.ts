@@ -1,14 +1,15 @@
-/** @file Wide 3x3 convolutions by Winograd's algorithm, in a channels-first layout that spreads to what lies between them. */
+/** @file 3x3 convolutions by Winograd's algorithm, in a channels-first layout that spreads to what lies between them. */
 import type { Attrs, Node, Value } from '../../ir/graph.ts';
-import { sameShape } from '../../ir/shape.ts';
+import { type Shape, sameShape } from '../../ir/shape.ts';
 import { add } from '../../ops/arithmetic.ts';
 import { apply } from '../../ops/define.ts';
 import { reshape, transpose } from '../../ops/movement.ts';
 import { rewrite } from '../rewrite.ts';
-import { Winograd } from './transforms.ts';
+import { fastestWay } from './choice.ts';
+import { DenseWinograd } from './dense.ts';
+import type { Winograd } from './matrices.ts';
+import { TiledWinograd } from './tiled.ts';
 
-/** From this many channels on, on both sides, fewer multiplications outweigh the transforms (measured: bench/README.md). */
-const wideChannels = 256;
 const swap = { perm: [1, 0, 2, 3] };
 
 /** The other order of the two leading axes; cancels itself. */
@@ -34,28 +35,35 @@ type Inputs = readonly (Value | null)[];
 
 /** The pass; `block` is the engine's channel block (the input transform runs as a blocked convolution). */
 export function toWinograd(outputs: readonly Value[], block: number): Value[] {
-  const f2 = new Winograd(2, block);
-  const f4 = new Winograd(4, block);
-  const tiling = (map: readonly number[], weight: readonly number[], attrs: Attrs): Winograd | undefined => {
-    if (!isWide(weight, attrs)) return undefined;
-    const [, , height, width] = map;
-    if (height % 4 === 0 && width % 4 === 0) return f4;
-    return height % 2 === 0 && width % 2 === 0 ? f2 : undefined;
+  const ways = new Map<string, Winograd>();
+  /** The transform for maps and weights, one object for all that share its matrices; undefined where none is worth it. */
+  const tiling = (maps: Value, weight: Shape, attrs: Attrs): Winograd | undefined => {
+    if (maps.dtype !== 'float32' || !isPlain(weight, attrs)) return undefined;
+    const way = fastestWay(maps.shape, weight);
+    if (way === 'direct') return undefined;
+    const [, , height, width] = maps.shape;
+    const key = way === 'dense' ? `${height} x ${width}` : way;
+    const known = ways.get(key);
+    if (known) return known;
+    const made =
+      way === 'dense' ? new DenseWinograd(height, width) : new TiledWinograd(way === 'tiled 4' ? 4 : 2, block);
+    ways.set(key, made);
+    return made;
   };
   return rewrite(outputs, (node, inputs) => {
     const { attrs } = node;
     const [a, b, c] = inputs as readonly Value[];
     switch (node.op.type) {
       case 'Conv': {
-        const transform = node.op.domain === '' ? tiling(a.shape, b.shape, attrs) : undefined;
+        const transform = node.op.domain === '' ? tiling(a, b.shape, attrs) : undefined;
         return transform && [swapped(biased(transform.forward(swapped(a), b), c))];
       }
       case 'ConvGradInput': {
-        const transform = tiling(a.shape, b.shape, attrs);
+        const transform = tiling(a, b.shape, attrs);
         return transform && [swapped(transform.inputGradient(swapped(a), b))];
       }
       case 'ConvGradWeight': {
-        const transform = tiling(a.shape, attrs.shape as number[], attrs);
+        const transform = tiling(a, attrs.shape as number[], attrs);
         return transform && [transform.weightGradient(swapped(a), swapped(b))];
       }
       default:
@@ -64,13 +72,13 @@ export function toWinograd(outputs: readonly Value[], block: number): Value[] {
   });
 }
 
-function isWide(weight: readonly number[], attrs: Attrs): boolean {
+/** Whether a convolution is 3 x 3 with padding 1 and nothing else. */
+function isPlain(weight: Shape, attrs: Attrs): boolean {
   const { kernel_shape, strides, dilations, pads, group } = attrs as Readonly<Record<string, readonly number[]>> &
     Attrs;
   return (
     weight.length === 4 &&
     (group as unknown) === 1 &&
-    Math.min(weight[0], weight[1]) >= wideChannels &&
     sameShape(kernel_shape, [3, 3]) &&
     [...strides, ...dilations, ...pads].every((v) => v === 1)
   );

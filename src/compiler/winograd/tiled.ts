@@ -7,68 +7,10 @@
  */
 import { constant, type Value } from '../../ir/graph.ts';
 import { gemm, matMul } from '../../ops/matmul.ts';
-import { ints, reshape, split, swapLast, transpose } from '../../ops/movement.ts';
+import { reshape, swapLast, transpose } from '../../ops/movement.ts';
 import { blockedConv, reorderOutput } from '../nchwc/ops.ts';
 import { blockWeights } from '../nchwc/weights.ts';
-
-interface Matrices {
-  /** Input, filter and output transforms. */
-  readonly b: readonly (readonly number[])[];
-  readonly g: readonly (readonly number[])[];
-  readonly a: readonly (readonly number[])[];
-}
-
-const f2: Matrices = {
-  b: [
-    [1, 0, -1, 0],
-    [0, 1, 1, 0],
-    [0, -1, 1, 0],
-    [0, 1, 0, -1],
-  ],
-  g: [
-    [1, 0, 0],
-    [0.5, 0.5, 0.5],
-    [0.5, -0.5, 0.5],
-    [0, 0, 1],
-  ],
-  a: [
-    [1, 1, 1, 0],
-    [0, 1, -1, -1],
-  ],
-};
-
-const f4: Matrices = {
-  b: [
-    [4, 0, -5, 0, 1, 0],
-    [0, -4, -4, 1, 1, 0],
-    [0, 4, -4, -1, 1, 0],
-    [0, -2, -1, 2, 1, 0],
-    [0, 2, -1, -2, 1, 0],
-    [0, 4, 0, -5, 0, 1],
-  ],
-  g: [
-    [1 / 4, 0, 0],
-    [-1 / 6, -1 / 6, -1 / 6],
-    [-1 / 6, 1 / 6, -1 / 6],
-    [1 / 24, 1 / 12, 1 / 6],
-    [1 / 24, -1 / 12, 1 / 6],
-    [0, 0, 1],
-  ],
-  a: [
-    [1, 1, 1, 1, 1, 0],
-    [0, 1, -1, 2, -2, 0],
-    [0, 1, 1, 4, 4, 0],
-    [0, 1, -1, 8, -8, 1],
-  ],
-};
-
-/** Row (i, j) of the result is the outer product of rows i and j: a two-dimensional transform as one matrix. */
-function outer(m: readonly (readonly number[])[]): number[][] {
-  return m.flatMap((p) => m.map((q) => p.flatMap((x) => q.map((y) => x * y))));
-}
-
-const matrix = (rows: readonly (readonly number[])[]): Value =>
-  constant(Float32Array.from(rows.flat()), 'float32', [rows.length, rows[0].length]);
+import { f2, f4, type Matrix, matrix, outer, type Winograd } from './matrices.ts';
 
 /** Transformed positions come in groups of one block of channels each, because a blocked convolution makes them. */
 interface Group {
@@ -77,7 +19,7 @@ interface Group {
 }
 
 /** The transforms for tiles of m x m outputs (m is 2 or 4) on an engine with blocks of `block` channels. */
-export class Winograd {
+export class TiledWinograd implements Winograd {
   readonly #m: number;
   readonly #block: number;
   readonly #input: number[][];
@@ -144,16 +86,18 @@ export class Winograd {
   }
 
   /** Columns [from, from + size) of a matrix, as rows. */
-  #transposedRows(rows: readonly (readonly number[])[], from: number, size: number): Value {
+  #transposedRows(rows: Matrix, from: number, size: number): Value {
     return matrix(Array.from({ length: size }, (_, k) => rows.map((row) => row[from + k])));
   }
 
   /** Filters [O, C, 3, 3] as one [size, O, C] per group. */
-  #filters(weight: Value, transform: readonly (readonly number[])[]): readonly Value[] {
+  #filters(weight: Value, transform: Matrix): readonly Value[] {
     const [outputs, channels] = weight.shape;
-    const lifted = gemm(matrix(transform), reshape(weight, [outputs * channels, 9]), { transB: 1 });
-    const all = reshape(lifted, [transform.length, outputs, channels]);
-    return this.#groups.length === 1 ? [all] : split(all, ints(this.#groups.map((g) => g.size)), { axis: 0 });
+    const flat = reshape(weight, [outputs * channels, 9]);
+    // A product per group reads the filters again, which costs less than to part the result of one.
+    return this.#groups.map(({ from, size }) =>
+      reshape(gemm(matrix(transform.slice(from, from + size)), flat, { transB: 1 }), [size, outputs, channels]),
+    );
   }
 
   /** x [C, N, H, W] as one [size, C, N * tiles] per group. */
