@@ -3,6 +3,7 @@ import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { emittedOpset } from './emit.ts';
 import { decomposeInternal } from './lower.ts';
 import { toBlockedLayout } from './nchwc/pass.ts';
+import { poolSlopes } from './pool-slopes.ts';
 import { rewrite } from './rewrite.ts';
 import { toInt32, webGpuInput } from './webgpu/integers.ts';
 import { toWebGpuOperators } from './webgpu/operators.ts';
@@ -55,6 +56,7 @@ export function opsetFor({ nodes }: CompiledGraph, target: Target): number {
 /** Every pass keeps meaning; the order matters only for quality. */
 export const passes: readonly Pass[] = [
   { name: 'decompose', run: (outputs) => decomposeInternal(outputs, layoutSensitive) },
+  { name: 'pool slopes', run: poolSlopes },
   { name: 'winograd', run: winograd },
   { name: 'blocked layout', run: blockedLayout },
   { name: 'decompose gradients', run: (outputs) => decomposeInternal(outputs) },

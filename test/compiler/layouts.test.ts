@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
 import { emitModel } from '../../src/compiler/emit.ts';
 import { compileGraph } from '../../src/compiler/pipeline.ts';
-import { type Attrs, Value } from '../../src/ir/graph.ts';
+import { type Attrs, constant, Value } from '../../src/ir/graph.ts';
 import { Random } from '../../src/ir/random.ts';
 import { add, conv, maxPool, mul, reduceSum, relu } from '../../src/ops/index.ts';
 import { channelBlock } from '../../src/runtime/channel-block.ts';
@@ -105,6 +105,28 @@ describe('blocked layout', () => {
     const identity = Float32Array.from({ length: block * block }, (_, i) => Number(i % (block + 1) === 0));
     const { arrays } = await run([x, w], [dx], [new Float32Array(x.size).fill(2), identity], block);
     expect([...arrays[0].slice(0, 8)]).toEqual([1, 0, 1, 0, 0, 0, 0, 0]);
+  });
+
+  it('gives ties to the first maximum below relu and without, also where the pooled values are used twice', async () => {
+    if (!block) return;
+    const [x, w] = [input([3, 2 * block, 6, 8]), input([2 * block, 2 * block, 1, 1])];
+    const identity = Float32Array.from({ length: w.size }, (_, i) => Number(i % (2 * block + 1) === 0));
+    const whole = random(5, x.size).map((v) => Math.round(v));
+    const values = random(6, x.size / 4);
+    for (const active of [relu, (v: Value) => v])
+      for (const twice of [false, true]) {
+        const image = active(conv(x, w));
+        const y = maxPool(image, { kernel_shape: [2, 2], strides: [2, 2] });
+        const dy = constant(values, 'float32', y.shape);
+        const sum = reduceSum(mul(y, dy));
+        const [dx] = grad([twice ? add(sum, reduceSum(image)) : sum], [x]) as Value[];
+        const [plain, blocked] = [
+          await run([x, w], [dx], [whole, identity], 0),
+          await run([x, w], [dx], [whole, identity], block),
+        ];
+        expect(blocked.arrays[0]).toEqual(plain.arrays[0]);
+        expect(plain.arrays[0].some((v) => v !== 0)).toBe(true);
+      }
   });
 });
 

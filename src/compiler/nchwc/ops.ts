@@ -43,7 +43,10 @@ export function isBlocked(v: Value): boolean {
 const windowed = (x: Value, channels: number, kernel: readonly number[], attrs: Attrs) =>
   type(x.dtype, [x.shape[0], channels, ...slidingWindows(x.shape.slice(2), kernel, attrs).output]);
 
-/** Convolution by blocked weights (declared as [outputs, channels, height, width]); `activation` may be 'Relu'. */
+/**
+ * Convolution by blocked weights (declared as [outputs, channels, height, width]); `activation` may be
+ * 'Relu', or 'HardSigmoid' with `activation_params` (slope, offset).
+ */
 export const blockedConv = defineOp('Conv', {
   domain,
   infer: ([x, weight], attrs) => windowed(x, weight.shape[0], weight.shape.slice(2), attrs),

@@ -1,12 +1,25 @@
 /** @file The gradient of 2x2 max-pooling on blocked memory, without indices: comparisons of neighbours find the first maximum. */
-import type { Attrs, Value } from '../../ir/graph.ts';
-import { hardSigmoid } from '../../ops/activations.ts';
-import { max, mul, sub } from '../../ops/arithmetic.ts';
-import { concat, ints, reshape, split } from '../../ops/movement.ts';
+import { type Attrs, constant, type Value } from '../../ir/graph.ts';
+import { mul, sub } from '../../ops/arithmetic.ts';
+import { concat, reshape } from '../../ops/movement.ts';
 import { poolWindows } from '../../ops/pool/geometry.ts';
+import { blockedConv, blockedMaxPool } from './ops.ts';
 
-/** 1 where x > 0, else 0, in one pass. */
-const positive = (x: Value) => hardSigmoid(x, { alpha: 3e38, beta: 0 });
+/** Where the second of each pair of neighbours along an axis of [height, width] is greater: 1, else 0; in one pass. */
+function secondIsGreater(x: Value, pair: readonly number[], block: number): Value {
+  const channels = x.shape[1];
+  const weights = Float32Array.from({ length: 2 * channels }, (_, i) => (i % (2 * block) < block ? -1 : 1));
+  return blockedConv(x, constant(weights, 'float32', [channels, 1, ...pair]), {
+    ...geometry(pair),
+    group: channels,
+    activation: 'HardSigmoid',
+    activation_params: [3e38, 0],
+  });
+}
+
+function geometry(pair: readonly number[]): Attrs {
+  return { kernel_shape: pair, strides: pair, pads: [0, 0, 0, 0], dilations: [1, 1] };
+}
 
 /**
  * dx [N, C, H, W] (blocked) from blocked x and dy: all of dy goes to the first maximum of its window, as in PyTorch.
@@ -24,14 +37,14 @@ export function blockedMaxPoolGradient(x: Value, dy: Value, attrs: Attrs, block:
   const rows = batch * (channels / block) * height;
   const half = width / 2;
   // Left against right neighbours first, then the upper against the lower of each pair's winner; ties go to the former.
-  const [left, right] = split(reshape(x, [rows, half, 2, block]), ints([1, 1]), { axis: 2 });
-  const winners = reshape(max(left, right), [rows / 2, 2, half * block]);
-  const [upper, lower] = split(winners, ints([1, 1]), { axis: 1 });
-  const gradient = reshape(dy, [rows / 2, 1, half * block]);
-  const down = mul(positive(sub(lower, upper)), gradient);
+  const right = secondIsGreater(x, [1, 2], block);
+  const lower = secondIsGreater(blockedMaxPool(x, geometry([1, 2])), [2, 1], block);
+  const byPair = [rows / 2, 1, half * block];
+  const gradient = reshape(dy, byPair);
+  const down = mul(reshape(lower, byPair), gradient);
   const up = sub(gradient, down);
   const byRow = reshape(concat(up, down, { axis: 1 }), [rows, half, 1, block]);
-  const toRight = mul(positive(sub(right, left)), byRow);
+  const toRight = mul(reshape(right, [rows, half, 1, block]), byRow);
   const toLeft = sub(byRow, toRight);
   return reshape(concat(toLeft, toRight, { axis: 2 }), x.shape);
 }
