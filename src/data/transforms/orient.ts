@@ -71,6 +71,11 @@ function nearest(x: number): number {
   return rest > 0.5 || (rest === 0.5 && floor % 2 !== 0) ? floor + 1 : floor;
 }
 
+/** Mixes four neighbours: a and b above, c and d below; fx is the share of b and d, fy that of c and d. */
+function bilinear(a: number, b: number, c: number, d: number, fx: number, fy: number): number {
+  return (1 - fy) * ((1 - fx) * a + fx * b) + fy * ((1 - fx) * c + fx * d);
+}
+
 /** Rotates counter-clockwise by `angle` degrees about the centre, same size (torchvision.transforms.functional.rotate). */
 export function rotate(
   image: NDArray,
@@ -97,25 +102,40 @@ export function rotate(
   const inside = (y: number, x: number): boolean => y >= 0 && x >= 0 && y < source.height && x < source.width;
   const at = (y: number, x: number, c: number, outside = 0): number =>
     inside(y, x) ? source.data[y * source.strideY + x * source.strideX + c * source.strideC] : outside;
+  // Functions and arrays made for each pixel would take most of the time.
   for (let y = 0; y < target.height; y++)
     for (let x = 0; x < target.width; x++) {
-      const [bx, by] = [x - (source.width - 1) / 2, y - (source.height - 1) / 2];
+      const bx = x - (source.width - 1) / 2;
+      const by = y - (source.height - 1) / 2;
       const sx = unnormalize(f(f(bx * xx) + f(by * xy)), source.width);
       const sy = unnormalize(f(f(bx * yx) + f(by * yy)), source.height);
+      const to = y * target.strideY + x * target.strideX;
+      if (interpolation === 'nearest') {
+        const ny = nearest(sy);
+        const nx = nearest(sx);
+        for (let c = 0; c < source.channels; c++)
+          target.data[to + c * target.strideC] = store(source.dtype, at(ny, nx, c, fill));
+        continue;
+      }
       const x0 = Math.floor(sx);
       const y0 = Math.floor(sy);
       const fx = sx - x0;
       const fy = sy - y0;
-      const mixed = (value: (y: number, x: number) => number): number =>
-        (1 - fy) * ((1 - fx) * value(y0, x0) + fx * value(y0, x0 + 1)) +
-        fy * ((1 - fx) * value(y0 + 1, x0) + fx * value(y0 + 1, x0 + 1));
-      const share = fill === undefined || interpolation === 'nearest' ? 1 : mixed((v, u) => Number(inside(v, u)));
+      const share =
+        fill === undefined
+          ? 1
+          : bilinear(
+              Number(inside(y0, x0)),
+              Number(inside(y0, x0 + 1)),
+              Number(inside(y0 + 1, x0)),
+              Number(inside(y0 + 1, x0 + 1)),
+              fx,
+              fy,
+            );
       for (let c = 0; c < source.channels; c++) {
-        const value =
-          interpolation === 'nearest'
-            ? at(nearest(sy), nearest(sx), c, fill)
-            : share * (mixed((v, u) => at(v, u, c)) - (fill ?? 0)) + (fill ?? 0);
-        target.data[y * target.strideY + x * target.strideX + c * target.strideC] = store(source.dtype, value);
+        const seen = bilinear(at(y0, x0, c), at(y0, x0 + 1, c), at(y0 + 1, x0, c), at(y0 + 1, x0 + 1, c), fx, fy);
+        const value = share * (seen - (fill ?? 0)) + (fill ?? 0);
+        target.data[to + c * target.strideC] = store(source.dtype, value);
       }
     }
   return out;
