@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { F, nn, tensor, zeros } from '../index.ts';
+import { F, nn, Tensor, tensor, zeros } from '../index.ts';
+import { constant } from '../ir/graph.ts';
+
+const constantZero = (zero: number) => new Tensor(constant(Float32Array.of(zero), 'float32'));
 
 // Expected values are PyTorch's.
 describe('reductions at the edge', () => {
@@ -22,6 +25,11 @@ describe('reductions at the edge', () => {
 });
 
 describe('infinities', () => {
+  it('programs that differ only in the sign of a zero are two', async () => {
+    const inverse = (zero: number) => tensor([1, 2]).div(constantZero(zero)).data();
+    expect(await inverse(0)).toEqual(Float32Array.of(Infinity, Infinity));
+    expect(await inverse(-0)).toEqual(Float32Array.of(-Infinity, -Infinity));
+  });
   it('clamp with one bound leaves the other side infinite', async () => {
     const x = tensor([-Infinity, 0, Infinity]);
     expect(await x.clamp({ max: 0.5 }).data()).toEqual(Float32Array.of(-Infinity, 0, 0.5));

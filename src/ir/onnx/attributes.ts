@@ -11,8 +11,8 @@ import { type AttributeProto, AttributeType, type GraphProto, type TensorProto }
 const floatAttributes = new Set(
   (
     'alpha beta gamma lambd bias epsilon ratio momentum high low mean scale seed spatial_scale extrapolation_value ' +
-    'cubic_coeff_a clip softcap value_float value_floats activation_params activation_alpha activation_beta scales norm_coefficient ' +
-    'rope_theta sample_rate_hz fill'
+    'cubic_coeff_a clip softcap value_float value_floats activation_alpha activation_beta scales norm_coefficient ' +
+    'activation_params rope_theta sample_rate_hz fill'
   ).split(' '),
 );
 
