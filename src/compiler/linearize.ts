@@ -16,7 +16,8 @@ const contentLimit = 4096;
 const memoryIds = new WeakMap<object, number>();
 let nextMemoryId = 1;
 
-function constantIdentity(value: Value): string {
+/** A string that is equal for equal constants; empty for a value that is none. */
+export function constantIdentity(value: Value): string {
   const data = value.constant;
   if (!data) return '';
   if (data.length <= contentLimit) return constantKey({ dtype: value.dtype, shape: value.shape, data });

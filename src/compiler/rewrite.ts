@@ -1,7 +1,8 @@
 /** @file The driver of all passes: rebuilds a graph node by node, merging equal nodes on the way. */
-import { constantKey, type Node, topologicalOrder, type Value } from '../ir/graph.ts';
+import { type Node, topologicalOrder, type Value } from '../ir/graph.ts';
 import { copySite } from '../ir/site.ts';
 import { apply, withGrad } from '../ops/define.ts';
+import { constantIdentity } from './linearize.ts';
 
 /**
  * What becomes of a node: new outputs built from already rewritten inputs, or undefined to keep it.
@@ -33,17 +34,9 @@ export function rewrite(
   });
 }
 
-/** Shapes and axes are made anew for every node: constants as small as they are compared by content. */
-const contentLimit = 64;
-
-function identityOf(v: Value | null): string | number {
-  if (!v?.constant || v.size > contentLimit) return v?.id ?? '';
-  return constantKey({ dtype: v.dtype, shape: v.shape, data: v.constant });
-}
-
-/** Common-subexpression elimination by value numbering. Nodes marked `recompute` stay apart: they were doubled on purpose. */
+/** Common-subexpression elimination by value numbering; shapes and axes are constants made anew for every node. Nodes marked `recompute` stay apart: they were doubled on purpose. */
 function merged(node: Node, inputs: readonly (Value | null)[], numbering: Map<string, readonly Value[]>) {
-  const key = `${node.op.domain}.${node.op.type}|${inputs.map(identityOf).join(';')}|${node.attrsKey}`;
+  const key = `${node.op.domain}.${node.op.type}|${inputs.map((v) => v && (constantIdentity(v) || v.id)).join(';')}|${node.attrsKey}`;
   let outputs = numbering.get(key);
   if (!outputs) {
     const same = inputs.every((v, i) => v === node.inputs[i]);

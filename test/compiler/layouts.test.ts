@@ -164,7 +164,14 @@ describe('Winograd', () => {
         );
         dense += Number(kinds.has('com.microsoft.FusedMatMul'));
       }),
-      { numRuns: 20, seed: 3, examples: [[{ height: 7, width: 8, channels: 64, hidden: 90, pool: true }]] },
+      {
+        numRuns: 20,
+        seed: 3,
+        examples: [
+          [{ height: 7, width: 8, channels: 64, hidden: 90, pool: true }],
+          [{ height: 4, width: 12, channels: 100, hidden: 90, pool: false }],
+        ],
+      },
     );
     if (block) expect(dense).toBeGreaterThan(5);
   });
@@ -178,6 +185,16 @@ describe('Winograd', () => {
     const count = (type: string) => nodes.filter((n) => n.op.type === type).length;
     // Filters once and their gradient; x and dy once each, three products, y and dx back.
     expect([count('Gemm'), count('FusedMatMul'), count('Conv')]).toEqual([2, 7, 0]);
+  });
+
+  it('shares them where maps are cut into tiles, too', async () => {
+    if (!block) return;
+    const [x, w] = [input([8, 256, 16, 16]), input([256, 256, 3, 3])];
+    const y = conv(x, w, attrs);
+    const outputs = [y, ...grad([reduceSum(mul(y, y))], [x, w])] as Value[];
+    const { nodes } = compileGraph(outputs, { device: 'cpu', channelBlock: block }, (v) => v);
+    // x for the output and the gradient of w, dy for that of x: 36 positions each, in blocks.
+    expect(nodes.filter((n) => n.op.type === 'Conv').length).toBe(2 * Math.ceil(36 / block));
   });
 
   it('leaves the gradient of a pool alone whose input is not in its order', async () => {

@@ -69,22 +69,24 @@ export class DenseWinograd implements Winograd {
 
   /** Convolution of x [C, N, H, W] by weight [O, C, 3, 3], padding 1: [O, N, H, W]. */
   forward(x: Value, weight: Value): Value {
-    const products = fusedMatMul(this.#filters(weight), this.#perTile(x, this.#input), { transBatchB: 1 });
+    const products = fusedMatMul(this.#filters(weight), this.#transformed(x, this.#input), { transBatchB: 1 });
     return this.#mapped(products, this.#output);
   }
 
   /** Gradient by the input: dy [O, N, H, W] to [C, N, H, W]. */
   inputGradient(dy: Value, weight: Value): Value {
-    const lifted = this.#perTile(dy, this.#output);
-    const products = fusedMatMul(this.#filters(weight), lifted, { transA: 1, transBatchB: 1 });
+    const transformed = this.#transformed(dy, this.#output);
+    const products = fusedMatMul(this.#filters(weight), transformed, { transA: 1, transBatchB: 1 });
     return this.#mapped(products, this.#input);
   }
 
   /** Gradient by the weights: x [C, N, H, W] and dy [O, N, H, W] to [O, C, 3, 3]. */
   weightGradient(x: Value, dy: Value): Value {
     const [outputs, channels] = [dy.shape[0], x.shape[0]];
-    const [left, right] = [this.#perPosition(dy, this.#output), this.#perPosition(x, this.#input)];
-    const products = fusedMatMul(left, right, { transBatchA: 1, transBatchB: 1, transB: 1 });
+    // Summed over tiles as well as the batch.
+    const joined = (v: Value) => reshape(v, [v.shape[0], this.#positions, -1]);
+    const [left, right] = [this.#transformed(dy, this.#output), this.#transformed(x, this.#input)];
+    const products = fusedMatMul(joined(left), joined(right), { transBatchA: 1, transBatchB: 1, transB: 1 });
     const flat = reshape(products, [this.#positions, outputs * channels]);
     return reshape(gemm(flat, this.#filter, { transA: 1 }), [outputs, channels, 3, 3]);
   }
@@ -96,22 +98,11 @@ export class DenseWinograd implements Winograd {
     return reshape(flat, [this.#positions, 1, outputs, channels]);
   }
 
-  /** Maps [C, N, H, W] transformed, [C, positions * tiles, N]. */
-  #lifted(maps: Value, rows: Value): Value {
+  /** Maps [C, N, H, W] transformed, [C, positions, tiles, N]. */
+  #transformed(maps: Value, rows: Value): Value {
     const [channels, batch] = maps.shape;
-    return fusedMatMul(rows, reshape(maps, [channels, batch, this.#height * this.#width]), { transB: 1 });
-  }
-
-  /** The same as [C, positions, tiles, N], for products by the filters. */
-  #perTile(maps: Value, rows: Value): Value {
-    const [channels, batch] = maps.shape;
-    return reshape(this.#lifted(maps, rows), [channels, this.#positions, this.#tiles, batch]);
-  }
-
-  /** The same as [C, positions, tiles * N], for products that sum over tiles, too. */
-  #perPosition(maps: Value, rows: Value): Value {
-    const [channels, batch] = maps.shape;
-    return reshape(this.#lifted(maps, rows), [channels, this.#positions, this.#tiles * batch]);
+    const flat = reshape(maps, [channels, batch, this.#height * this.#width]);
+    return reshape(fusedMatMul(rows, flat, { transB: 1 }), [channels, this.#positions, this.#tiles, batch]);
   }
 
   /** Products [positions, tiles, O, N] back to maps [O, N, H, W] by the transposed rows. */
